@@ -6,6 +6,7 @@
     ├── ProgramFailed         an outside program exited non-zero
     │   └── ProgramTimedOut   it ran past its limit and was stopped
     ├── ProgramMissing        an outside program is not installed
+    ├── ManifestError         a workflow's manifest cannot be used, or asks for what there is not
     ├── ResourceMissing       a font, a model, an archive that the step needs is absent or damaged
     ├── ServiceUnavailable    an outside server does not answer now
     ├── ServiceRefused        an outside server answers, and will refuse the next one too
@@ -74,6 +75,12 @@ class ProgramMissing(StepError):
 
 class ResourceMissing(StepError):
     """A file that the step needs (font, model, archive) is absent or damaged."""
+
+    remedy = Remedy.STOP_STEP
+
+
+class ManifestError(StepError):
+    """The manifest of a workflow cannot be used."""
 
     remedy = Remedy.STOP_STEP
 
