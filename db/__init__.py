@@ -1,0 +1,1 @@
+"""State: tables, the legal moves, and every query."""

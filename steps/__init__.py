@@ -1,0 +1,1 @@
+"""The ten steps: pure functions of their inputs."""

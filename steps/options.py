@@ -78,7 +78,7 @@ class AudioOptions(Options):
     """Speech."""
 
     voices: dict[Language, VoiceOptions] = Field(
-        default_factory=lambda: {"fr": VoiceOptions(), "en": VoiceOptions()}, description="Voices by language"
+        default_factory=lambda: dict[Language, VoiceOptions](fr=VoiceOptions(), en=VoiceOptions()), description="Voices by language"
     )
     min_words_per_s: float = Field(0.8, gt=0, le=3, description="Slower speech than this is a runaway take")
     max_words_per_s: float = Field(5.5, ge=2, le=12, description="Faster speech than this was cut short")

@@ -1,0 +1,1 @@
+"""ComfyUI graphs in API format, and their manifests."""

@@ -1,0 +1,1 @@
+"""Offline Wikipedia: archives, search, plain text, facts."""

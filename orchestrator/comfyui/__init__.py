@@ -1,0 +1,1 @@
+"""The ComfyUI client: HTTP, events, workflows, restarts. Knows no database."""

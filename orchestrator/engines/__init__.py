@@ -1,0 +1,1 @@
+"""Where step runs execute. Knows no database."""

@@ -1,0 +1,1 @@
+"""The verdicts of a person: approve, reject, send back."""

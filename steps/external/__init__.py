@@ -1,0 +1,1 @@
+"""One wrapper per outside program, library or server."""

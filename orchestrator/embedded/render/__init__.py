@@ -1,0 +1,1 @@
+"""Stand-ins for what models make, rendered on the CPU."""

@@ -1,0 +1,87 @@
+"""Runs step runs here: local steps in the calling thread, ComfyUI steps by prompts on an instance."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+from orchestrator.clock import Clock
+from orchestrator.comfyui.events import Progress
+from orchestrator.comfyui.session import HistoryEntry, InstanceSession
+from orchestrator.comfyui.workflow import Workflow
+from orchestrator.engines.base import Execution, Listener, Task, Tick
+from steps.base import ComfyStep, LocalStep
+
+
+def run_local(step: LocalStep, task: Task, *, clock: Clock, listener: Listener) -> Execution:
+    """Run a local step. Blocks; raises StepError."""
+    started = clock.now()
+    listener.started(task, started)
+    result = step.run(task.context)
+    return Execution(result, started_at=started, finished_at=clock.now())
+
+
+@dataclass(frozen=True)
+class PromptEngine:
+    """Runs the prompts of one step on one instance. Safe to use from several threads at once."""
+
+    step: ComfyStep
+    workflow: Workflow
+    session: InstanceSession
+    listener: Listener
+
+    def submit(self, task: Task) -> None:
+        """Bind, upload the inputs, and put the prompt into the instance's queue.
+
+        Raises:
+            StepError, ComfyUIError: nothing runs, or the instance will not say.
+        """
+        assert task.prompt_id is not None, "a prompt's id is chosen before it is sent"
+        binding = self.step.bind(task.context)
+        values = dict(binding.values)
+        for name, path in binding.uploads.items():
+            values[name] = self.session.client.upload(path)
+        graph = self.workflow.bind(values, prefix=f"nightreel/{task.prompt_id}")
+        self.session.submit(
+            task.prompt_id,
+            graph,
+            extra_data={"extra_pnginfo": {"nightreel": {"attempt": task.attempt_id, "step": task.step}}},
+        )
+
+    def wait(self, task: Task, *, stop: threading.Event) -> HistoryEntry:
+        """Block until the prompt has ended, by the instance's own word.
+
+        Raises:
+            ComfyUIError: it failed, hung, or was lost.
+            Stopped: `stop` was set first; the prompt may go on.
+        """
+        assert task.prompt_id is not None
+        timing = self.workflow.manifest.timing
+        return self.session.wait(
+            task.prompt_id,
+            idle_timeout_s=timing.idle_timeout_s,
+            total_timeout_s=timing.total_timeout_s,
+            on_progress=lambda progress: self._tell(task, progress),
+            stop=stop,
+        )
+
+    def collect(self, task: Task, entry: HistoryEntry) -> Execution:
+        """Download the outputs, check them, and let the step name its artifacts.
+
+        Raises:
+            ComfyUIError, StepError: an output is missing or not what it should be.
+        """
+        outputs = self.session.client.collect(entry, self.workflow.manifest.outputs, into=self._downloads(task))
+        result = self.step.collect(task.context, outputs)
+        return Execution(result, started_at=entry.started_at, finished_at=entry.finished_at)
+
+    def _downloads(self, task: Task) -> Path:
+        folder = task.context.work / "downloads"
+        folder.mkdir(exist_ok=True)
+        return folder
+
+    def _tell(self, task: Task, progress: Progress) -> None:
+        if progress.started_at is not None:
+            self.listener.started(task, progress.started_at)
+        self.listener.progress(task, Tick(progress.node_title, progress.value, progress.maximum, progress.percent))

@@ -1,0 +1,307 @@
+"""config.yaml as typed, frozen settings.
+
+Every key has a default, a description, a unit where it has one and a range; `docs/configuration.md` and the project's
+own `config.yaml` are generated from here. All problems of a file are reported together, each with its key, what was
+found and what would do.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import time
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from orchestrator.errors import ConfigError
+from steps.options import (
+    AudioOptions,
+    CaptionOptions,
+    FinalOptions,
+    Language,
+    LlmOptions,
+    Options,
+    PrepareOptions,
+    ScriptOptions,
+    StepOptions,
+    VideoOptions,
+)
+
+CONFIG_NAME = "config.yaml"
+CONFIG_VARIABLE = "NIGHTREEL_CONFIG"
+MODELS_VARIABLE = "NIGHTREEL_MODELS"
+
+
+class NightSettings(Options):
+    """What a night takes on."""
+
+    paintings: int = Field(20, ge=1, le=500, description="Paintings of a night, those carried over included")
+    list: str = Field("portraits", min_length=1, max_length=80, description="Named list that they are drawn from")
+    stop_by: time | None = Field(
+        None, description="Local time after which nothing is started that would not finish, such as 07:00"
+    )
+    seed: int | None = Field(None, ge=0, lt=2**63, description="Seed of the draw; without one, a new one each night")
+
+    @field_validator("stop_by", mode="before")
+    @classmethod
+    def _accept_clock_time(cls, value: object) -> object:
+        """YAML reads a bare 07:00 as 420 (base 60); take it for what was meant."""
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 24 * 60:
+            return time(value // 60, value % 60)
+        return value
+
+
+class RetrySettings(Options):
+    """What happens after an error."""
+
+    attempts: int = Field(3, ge=1, le=10, description="Tries in all, the first one included")
+    backoff_s: float = Field(5.0, ge=0, le=3600, description="Wait before the second try, seconds")
+    backoff_factor: float = Field(3.0, ge=1, le=10, description="By how much each further wait is longer")
+    backoff_max_s: float = Field(300.0, ge=0, le=7200, description="Longest wait, seconds")
+    uncounted: int = Field(
+        8, ge=0, le=100, description="Tries that an instance's fault may cost before they count against the item"
+    )
+    same_reason: int = Field(
+        3, ge=2, le=50, description="A step stops for all when its first so many items fail for the same reason"
+    )
+
+
+class RestartSettings(Options):
+    """How one instance is restarted: over SSH, by a systemd unit of this machine, or by a command."""
+
+    ssh: str | None = Field(None, description="user@host or user@host:port")
+    command: str | None = Field(None, description="The command, run over SSH when `ssh` is given, else here")
+    systemd: str | None = Field(None, description="A systemd unit of this machine, such as comfyui@0")
+    key: Path | None = Field(None, description="Private key file for SSH; without one, the agent")
+    known_hosts: Path | None = Field(None, description="known_hosts file; without one, ~/.ssh/known_hosts")
+    timeout_s: float = Field(60.0, gt=0, le=3600, description="Seconds that the restart command may take")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.systemd and (self.command or self.ssh):
+            raise ValueError("give either `systemd` or `command` (with or without `ssh`), not both")
+        if self.ssh and not self.command:
+            raise ValueError("`ssh` needs `command`, such as: sudo -n systemctl restart comfyui@0")
+        return self
+
+
+class InstanceSettings(Options):
+    """One ComfyUI server, pinned to one card."""
+
+    name: str = Field(..., pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$", description="Short name, used everywhere")
+    url: str | None = Field(None, description="Address, such as http://127.0.0.1:8188")
+    gpu: int | str | None = Field(None, description="Card index or UUID, for people and for telemetry")
+    role: Literal["work", "reserved"] = Field("work", description="A reserved card is never touched")
+    restart: RestartSettings | None = Field(None, description="How it is restarted; without it, it never is")
+
+    @model_validator(mode="after")
+    def _usable(self) -> Self:
+        if self.role == "reserved":
+            return self
+        if not self.url:
+            raise ValueError("an instance with role `work` needs `url`")
+        parts = urlsplit(self.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"`url` is {self.url!r}; expected something like http://127.0.0.1:8188")
+        return self
+
+
+class EmbeddedSettings(Options):
+    """The embedded engines, used when no instance is listed: previews made on the CPU."""
+
+    cards: int = Field(2, ge=1, le=16, description="Pretend cards: one process each")
+    idle_exit_s: float = Field(
+        180.0, ge=5, le=86400, description="Seconds after which an engine that nobody asks ends by itself"
+    )
+    timed: dict[str, float] = Field(
+        default_factory=dict, description="For rehearsals: seconds per node class, with placeholders for pictures"
+    )
+
+
+class ComfyUISettings(Options):
+    """The ComfyUI instances."""
+
+    instances: tuple[InstanceSettings, ...] = Field((), description="One per card; empty: the embedded engines")
+    embedded: EmbeddedSettings = Field(EmbeddedSettings(), description="The embedded engines")
+    restart: Literal["between_steps", "never"] = Field("between_steps", description="When instances are restarted")
+    ready_timeout_s: float = Field(300.0, gt=0, le=3600, description="Seconds until a restarted instance must answer")
+    queue_depth: int = Field(2, ge=1, le=8, description="Prompts kept in each instance's queue, the running one too")
+    max_restarts: int = Field(3, ge=0, le=50, description="Failed restarts after which an instance is set aside")
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        names = [instance.name for instance in self.instances]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        if doubled:
+            raise ValueError(f"instance names must differ; twice: {', '.join(doubled)}")
+        urls = [instance.url.rstrip("/") for instance in self.instances if instance.url]
+        doubled = sorted({url for url in urls if urls.count(url) > 1})
+        if doubled:
+            raise ValueError(f"instances must have addresses of their own; twice: {', '.join(doubled)}")
+        if self.instances and not any(instance.role == "work" for instance in self.instances):
+            raise ValueError("every instance is reserved: none is left to work with")
+        return self
+
+
+class LocalSettings(Options):
+    """Work on this machine's CPU."""
+
+    workers: int = Field(2, ge=1, le=32, description="Step runs on the CPU at once")
+
+
+class Settings(Options):
+    """The whole of config.yaml."""
+
+    home: Path = Field(Path("."), description="Database, artifacts, pool, reports and logs; relative to this file")
+    languages: tuple[Language, ...] = Field(("fr", "en"), min_length=1, description="One video each, of: fr, en")
+    night: NightSettings = Field(NightSettings(), description="What a night takes on")
+    retry: RetrySettings = Field(RetrySettings(), description="What happens after an error")
+    comfyui: ComfyUISettings = Field(ComfyUISettings(), description="The ComfyUI instances")
+    llm: LlmOptions = Field(LlmOptions(), description="Language and vision models")
+    zim: dict[Language, Path] = Field(
+        default_factory=dict, description="Offline Wikipedia by language, ZIM files; relative to this file"
+    )
+    local: LocalSettings = Field(LocalSettings(), description="Work on the CPU")
+    video: VideoOptions = Field(VideoOptions(), description="Sizes and rates")
+    prepare: PrepareOptions = Field(PrepareOptions(), description="Step 0: what is accepted")
+    script: ScriptOptions = Field(ScriptOptions(), description="Step 1: what the portrait says")
+    audio: AudioOptions = Field(AudioOptions(), description="Step 2: who speaks")
+    captions: CaptionOptions = Field(CaptionOptions(), description="Step 7: captions")
+    final: FinalOptions = Field(FinalOptions(), description="Step 9: the final cut")
+
+    @field_validator("languages")
+    @classmethod
+    def _no_language_twice(cls, value: tuple[Language, ...]) -> tuple[Language, ...]:
+        if len(set(value)) != len(value):
+            raise ValueError("a language is listed twice")
+        return value
+
+    def step_options(self, *, preview: bool, llm: LlmOptions | None = None) -> StepOptions:
+        """Return what steps may read, with the addresses that the fleet found."""
+        return StepOptions(
+            languages=self.languages,
+            video=self.video,
+            prepare=self.prepare,
+            script=self.script,
+            audio=self.audio,
+            captions=self.captions,
+            final=self.final,
+            llm=llm or self.llm,
+            zim=self.zim,
+            models_dir=models_dir(),
+            preview=preview,
+        )
+
+
+def models_dir() -> Path:
+    """Return the folder of the two face model files: $NIGHTREEL_MODELS, else `models` beside the packages."""
+    named = os.environ.get(MODELS_VARIABLE)
+    return Path(named) if named else Path(__file__).resolve().parent.parent / "models"
+
+
+def find_config(named: Path | None) -> Path:
+    """Return the config file to use: the one named, else $NIGHTREEL_CONFIG, else ./config.yaml.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    candidate = named or Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_NAME)
+    if candidate.is_dir():
+        candidate = candidate / CONFIG_NAME
+    if not candidate.is_file():
+        raise ConfigError(
+            f"no config file at {candidate.absolute()}\n"
+            f"  make one with: nightreel init DIR    then: cd DIR, or name it: nightreel --config DIR/{CONFIG_NAME} …"
+        )
+    return candidate.resolve()
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and check a config file. Relative paths in it are relative to its folder.
+
+    Raises:
+        ConfigError: with every problem, one a line.
+    """
+    try:
+        raw = path.read_bytes()
+        if len(raw) > 1_000_000:
+            raise ConfigError(f"{path} has {len(raw)} bytes; a config file has a few hundred. Is it the right file?")
+        loaded = yaml.safe_load(raw.decode("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text: byte {error.start} cannot be read; save it as UTF-8") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise ConfigError(f"{path} is not valid YAML: {_yaml_words(error)}") from error
+    return parse_settings(loaded, path)
+
+
+def parse_settings(loaded: object, path: Path) -> Settings:
+    """Check what a config file holds, and make its paths absolute.
+
+    Raises:
+        ConfigError: with every problem, one a line.
+    """
+    if loaded is None:
+        loaded = {}
+    if not isinstance(loaded, dict):
+        raise ConfigError(f"{path} holds a {type(loaded).__name__}; expected keys such as `home:` and `night:`")
+    try:
+        settings = Settings.model_validate(loaded)
+    except ValidationError as error:
+        raise ConfigError(f"{path} has {_count(error.error_count())}:\n" + "\n".join(_problems(error))) from error
+    return _absolute(settings, path.parent)
+
+
+def _absolute(settings: Settings, base: Path) -> Settings:
+    def place(value: Path | None) -> Path | None:
+        return None if value is None else (base / value.expanduser()).absolute()
+
+    return settings.model_copy(
+        update={
+            "home": place(settings.home),
+            "zim": {language: place(archive) for language, archive in settings.zim.items()},
+            "captions": settings.captions.model_copy(
+                update={
+                    "model": place(settings.captions.model),
+                    "fonts_dir": place(settings.captions.fonts_dir),
+                }
+            ),
+            "final": settings.final.model_copy(update={"music": place(settings.final.music)}),
+        }
+    )
+
+
+def _count(number: int) -> str:
+    return "1 problem" if number == 1 else f"{number} problems"
+
+
+def _yaml_words(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+    return f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark is not None else str(problem)
+
+
+def _problems(error: ValidationError) -> list[str]:
+    lines = []
+    for problem in error.errors(include_url=False):
+        key = ".".join(str(part) for part in problem["loc"]) or "the file"
+        lines.append(f"  {key}: {_problem_words(problem)}")
+    return lines
+
+
+def _problem_words(problem: Any) -> str:
+    found = repr(problem["input"])
+    found = found if len(found) <= 80 else found[:77] + "..."
+    match problem["type"]:
+        case "extra_forbidden":
+            return f"no such key (found {found}); see docs/configuration.md for the keys there are"
+        case "missing":
+            return "is missing; it has no default"
+        case "value_error":
+            return str(problem["msg"]).removeprefix("Value error, ")
+        case _:
+            return f"found {found}; {problem['msg'][0].lower()}{problem['msg'][1:]}"
