@@ -76,6 +76,31 @@ class Target(Section):
     input: str = Field(min_length=1, description="Name of the node's input, dotted for dynamic ones")
 
 
+class Limits(Section):
+    """What a value must keep to. Servers enforce less: a length that is off by one is floored there without a word."""
+
+    min: StrictInt | StrictFloat | None = Field(None, description="Smallest number")
+    max: StrictInt | StrictFloat | None = Field(None, description="Largest number")
+    multiple_of: StrictInt | None = Field(None, gt=0, description="The number, less `plus`, divides by this")
+    plus: StrictInt = Field(0, ge=0, description="What is left over: 1 for lengths of 4n+1")
+    max_chars: StrictInt | None = Field(None, gt=0, description="Longest text, characters")
+
+    def broken_by(self, value: Scalar) -> str | None:
+        """Return what would do instead, as text, or None: the value keeps to the limits."""
+        if isinstance(value, str):
+            too_long = self.max_chars is not None and len(value) > self.max_chars
+            return f"at most {self.max_chars} characters" if too_long else None
+        if self.min is not None and value < self.min:
+            return f"at least {self.min}"
+        if self.max is not None and value > self.max:
+            return f"at most {self.max}"
+        if self.multiple_of is not None and (value - self.plus) % self.multiple_of:
+            lower = int(value - self.plus) // self.multiple_of * self.multiple_of + self.plus
+            rule = f"{self.multiple_of}n+{self.plus}" if self.plus else f"a multiple of {self.multiple_of}"
+            return f"{rule}, such as {lower} or {lower + self.multiple_of}"
+        return None
+
+
 class BindingSpec(Section):
     """One thing that changes from prompt to prompt, and where in the graph it goes."""
 
@@ -85,6 +110,7 @@ class BindingSpec(Section):
     kind: Literal["value", "upload"] = Field("value", description="`upload`: a file, whose server-side name is put in")
     value: Scalar | None = Field(None, description="The literal; beside `from`, what is used where that has nothing")
     source: Source | None = Field(None, alias="from", description="Where the value comes from")
+    limits: Limits = Field(Limits(), description="What the value must keep to")
 
     @model_validator(mode="before")
     @classmethod

@@ -7,11 +7,22 @@ settings are built from them. Every field has a default, a description, a unit w
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Language = Literal["fr", "en"]
+
+
+def _is_wan_length(frames: int) -> int:
+    """Refuse what the video model would floor without a word, and with it lose the picture the clip should end on."""
+    if frames % 4 != 1:
+        lower = (frames - 1) // 4 * 4 + 1
+        raise ValueError(f"4n+1 frames, such as {lower} or {lower + 4}")
+    return frames
+
+
+WanLength = Annotated[int, AfterValidator(_is_wan_length)]
 
 
 class Options(BaseModel):
@@ -28,10 +39,10 @@ class VideoOptions(Options):
     fps: int = Field(24, ge=24, le=30, description="Frames per second of the talking clip and of the final video")
     output_width: int = Field(1080, ge=270, le=2160, multiple_of=2, description="Width of the final video, pixels")
     output_height: int = Field(1920, ge=480, le=3840, multiple_of=2, description="Height of the final video, pixels")
-    transition_frames: int = Field(
+    transition_frames: WanLength = Field(
         49, ge=17, le=81, description="Frames of the morph at 16 per second; 4n+1, as the video model needs"
     )
-    outro_frames: int = Field(49, ge=17, le=81, description="Frames of the way back at 16 per second; 4n+1")
+    outro_frames: WanLength = Field(49, ge=17, le=81, description="Frames of the way back at 16 per second; 4n+1")
 
 
 class PrepareOptions(Options):
@@ -74,14 +85,29 @@ class VoiceOptions(Options):
     )
 
 
+def _default_voices() -> dict[Language, VoiceOptions]:
+    return {"fr": VoiceOptions(), "en": VoiceOptions()}
+
+
 class AudioOptions(Options):
     """Speech."""
 
-    voices: dict[Language, VoiceOptions] = Field(
-        default_factory=lambda: dict[Language, VoiceOptions](fr=VoiceOptions(), en=VoiceOptions()), description="Voices by language"
-    )
+    voices: dict[Language, VoiceOptions] = Field(default_factory=_default_voices, description="Voices by language")
     min_words_per_s: float = Field(0.8, gt=0, le=3, description="Slower speech than this is a runaway take")
     max_words_per_s: float = Field(5.5, ge=2, le=12, description="Faster speech than this was cut short")
+
+
+class TalkOptions(Options):
+    """The talking clip."""
+
+    tail_s: float = Field(0.5, ge=0.1, le=5, description="Seconds of silence after the last word")
+    room_tone_dbfs: float | None = Field(
+        -54.0,
+        ge=-90,
+        le=-30,
+        description="Level of the noise mixed into what drives the lips, dBFS; none for none. Never heard in the video",
+    )
+    max_s: float = Field(90.0, ge=5, le=300, description="Longest speech, seconds; a longer take is spoken again")
 
 
 class CaptionOptions(Options):
@@ -134,6 +160,7 @@ class StepOptions(Options):
     prepare: PrepareOptions = PrepareOptions()
     script: ScriptOptions = ScriptOptions()
     audio: AudioOptions = AudioOptions()
+    talk: TalkOptions = TalkOptions()
     captions: CaptionOptions = CaptionOptions()
     final: FinalOptions = FinalOptions()
     llm: LlmOptions = LlmOptions()
