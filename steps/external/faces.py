@@ -223,7 +223,7 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _moved(face: Face, x: int, y: int) -> Face:
-    return Face(face.x + x, face.y + y, face.w, face.h, score=face.score, points=face.points + [x, y])
+    return Face(face.x + x, face.y + y, face.w, face.h, score=face.score, points=np.add(face.points, (x, y)))
 
 
 def _is_cut(face: Face, tile: Image) -> bool:
