@@ -60,6 +60,17 @@ class PrepareOptions(Options):
     min_sharpness: float = Field(
         25.0, ge=0.0, description="Variance of the Laplacian inside the face box, resized to 128 pixels"
     )
+    min_face_presence: float = Field(
+        0.9, ge=0.0, le=1.0, description="Confidence of the landmark network that the face is one, seen from the front"
+    )
+    other_face_share: float = Field(
+        0.3, ge=0.05, le=1.0, description="A second face counts as a person from this width against the first one's"
+    )
+    max_nudity: float = Field(0.5, ge=0.0, le=1.0, description="Highest nudity that the vision model may see, 0 to 1")
+    max_child: float = Field(0.5, ge=0.0, le=1.0, description="Highest likelihood of a child, 0 to 1")
+    min_portrait: float = Field(0.5, ge=0.0, le=1.0, description="Lowest likelihood that it is a portrait, 0 to 1")
+    max_blur: float = Field(0.6, ge=0.0, le=1.0, description="Highest blur or damage of the face, 0 to 1")
+    max_text: float = Field(0.5, ge=0.0, le=1.0, description="Highest share of lettering in the picture, 0 to 1")
     allow_child: bool = Field(False, description="Accept a portrait that shows a child")
     allow_nudity: bool = Field(False, description="Accept a picture that shows nudity")
 
@@ -166,4 +177,7 @@ class StepOptions(Options):
     llm: LlmOptions = LlmOptions()
     zim: dict[Language, Path] = Field(default_factory=dict)
     models_dir: Path = Field(Path("models"), description="Folder of the two face model files")
+    state_dir: Path | None = Field(
+        None, description="Folder where steps remember what they checked once; without one, until the process ends"
+    )
     preview: bool = Field(False, description="Whether the embedded engines make the pictures, speech and text")
