@@ -1,0 +1,417 @@
+"""The commands: parse, call one function, print. The only place that turns errors into exit codes."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from orchestrator.errors import ExitCode, NightreelError, NotFoundError, NotReadyError
+
+if TYPE_CHECKING:
+    from db.store import Store
+    from orchestrator.home import Home
+    from orchestrator.lanes import StopSignal
+    from orchestrator.night import NightRequest, NightResult
+    from orchestrator.settings import Settings
+
+app = typer.Typer(
+    help="Turns portrait paintings into talking vertical shorts overnight, on your own GPUs, by driving ComfyUI.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+catalogue_app = typer.Typer(help="The known paintings.", no_args_is_help=True)
+app.add_typer(catalogue_app, name="catalogue")
+console = Console()
+errors = Console(stderr=True)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+_config_path: list[Path | None] = [None]
+
+
+@app.callback()
+def _options(
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="config.yaml, or its folder. Default: $NIGHTREEL_CONFIG, ./config.yaml."),
+    ] = None,
+) -> None:
+    _config_path[0] = config
+
+
+def main() -> None:
+    """Run the command line; the exit codes are those of `ExitCode`."""
+    try:
+        app()
+    except NightreelError as error:
+        errors.print(f"[bold red]nightreel:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(ExitCode.STOPPED_NOW)
+
+
+def _settings() -> Settings:
+    from orchestrator.settings import find_config, load_settings
+
+    return load_settings(find_config(_config_path[0]))
+
+
+def _store(settings: Settings) -> tuple[Home, Store]:
+    from orchestrator.night import open_store
+
+    return open_store(settings)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
+
+
+# --- making things --------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Where everything will live; made if need be.")],
+    samples: Annotated[bool, typer.Option("--samples", help="Add the sample paintings and archives.")] = False,
+) -> None:
+    """Make a home: a folder with a config.yaml to edit."""
+    from orchestrator.initial import make_home
+
+    made = make_home(folder, samples=samples)
+    console.print(f"made {made.config}", highlight=False, soft_wrap=True)
+    console.print("next:", highlight=False)
+    console.print(f"  cd {made.folder}", highlight=False, soft_wrap=True)
+    if samples:
+        console.print("  nightreel run --paintings 4", highlight=False)
+    else:
+        console.print("  nightreel catalogue add FOLDER|FILE.csv|FILE.jsonl", highlight=False)
+        console.print("  nightreel run", highlight=False)
+
+
+@catalogue_app.command("add")
+def catalogue_add(
+    source: Annotated[Path, typer.Argument(help="A folder of pictures, or a CSV or JSONL file.")],
+    list_name: Annotated[str, typer.Option("--list", help="The named list they go on.")] = "portraits",
+    as_json: AsJson = False,
+) -> None:
+    """Add paintings. Bad rows are listed with line and reason, and skipped."""
+    from orchestrator import catalogue
+
+    _, store = _store(_settings())
+    report = catalogue.add(store, source, list_name=list_name)
+    if as_json:
+        bad = [{"line": row.line, "reason": row.reason} for row in report.bad]
+        _print_json({"added": report.added, "duplicates": report.duplicates, "bad": bad})
+        return
+    for row in report.bad[:50]:
+        errors.print(f"line {row.line}: {escape(row.reason)}", highlight=False, soft_wrap=True)
+    if len(report.bad) > 50:
+        errors.print(f"… and {len(report.bad) - 50} more (all of them with --json)", highlight=False)
+    console.print(
+        f"{report.added} added to {list_name!r}, {report.duplicates} known already, {len(report.bad)} skipped",
+        highlight=False,
+    )
+
+
+@catalogue_app.command("lists")
+def catalogue_lists(as_json: AsJson = False) -> None:
+    """Show the named lists, and how many of their paintings are left to draw."""
+    _, store = _store(_settings())
+    rows = [
+        {"list": name, "paintings": count, "unused": store.unused_count(name)}
+        for name, count in sorted(store.lists().items())
+    ]
+    if as_json:
+        _print_json(rows)
+        return
+    table = Table("list", "paintings", "not used yet")
+    for row in rows:
+        table.add_row(str(row["list"]), str(row["paintings"]), str(row["unused"]))
+    console.print(table)
+
+
+@app.command()
+def run(
+    paintings: Annotated[int | None, typer.Option(min=1, max=500, help="How many; default: as in config.yaml.")] = None,
+    list_name: Annotated[str | None, typer.Option("--list", help="The list to draw from.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the draw and of everything made.")] = None,
+    stop_by: Annotated[
+        str | None, typer.Option(help="Local time, such as 07:00: start nothing that will not finish.")
+    ] = None,
+) -> None:
+    """Run a night: draw paintings, make videos, write the report."""
+    from orchestrator.night import NightRequest
+
+    _night(NightRequest(paintings=paintings, list_name=list_name, seed=seed), stop_by=stop_by)
+
+
+@app.command()
+def resume(
+    stop_by: Annotated[
+        str | None, typer.Option(help="Local time, such as 07:00: start nothing that will not finish.")
+    ] = None,
+) -> None:
+    """Go on where a night was cut short, or make what was sent back. Draws nothing new."""
+    from orchestrator.night import NightRequest
+
+    _night(NightRequest(resume=True), stop_by=stop_by)
+
+
+def _night(request: NightRequest, *, stop_by: str | None) -> None:
+    settings = _settings()
+    result = run_watched(settings, request, stop_by=stop_by)
+    raise typer.Exit(_finish(settings, result))
+
+
+def run_watched(settings: Settings, request: NightRequest, *, stop_by: str | None) -> NightResult:
+    """Check, run a night with a live view, and answer Ctrl-C: once to finish what runs, twice to stop now."""
+    from dataclasses import replace
+
+    from orchestrator.clock import SystemClock
+    from orchestrator.doctor import examine, fatal
+    from orchestrator.lanes import StopSignal
+    from orchestrator.live import watch_night
+    from orchestrator.night import next_occurrence, run_night
+
+    wanted = stop_by or (settings.night.stop_by.strftime("%H:%M") if settings.night.stop_by else None)
+    try:
+        request = replace(request, stop_by=next_occurrence(SystemClock().now(), wanted))
+    except ValueError as error:
+        raise typer.BadParameter(f"{wanted!r} is not a time such as 07:00", param_hint="--stop-by") from error
+    problems = fatal(examine(settings))
+    if problems:
+        lines = [f"  - {one.subject}: {one.found}\n    → {one.remedy}" for one in problems]
+        raise NotReadyError("a night cannot succeed like this:\n" + "\n".join(lines))
+    stop = StopSignal()
+    with _signals(stop), watch_night(console) as observer:
+        return run_night(settings, request, stop=stop, observer=observer)
+
+
+def _finish(settings: Settings, result: NightResult) -> ExitCode:
+    """Write the report, print the summary, and choose the exit code."""
+    from orchestrator.report import write_report
+    from orchestrator.summary import print_summary
+
+    home, store = _store(settings)
+    report = write_report(store, home, result.batch_id)
+    print_summary(console, store, home, result, report)
+    return {"complete": ExitCode.OK, "failed": ExitCode.SOME_FAILED}.get(result.outcome, ExitCode.STOPPED)
+
+
+@contextmanager
+def _signals(stop: StopSignal) -> Iterator[None]:
+    """Answer SIGINT and SIGTERM while a night runs."""
+
+    def answer(_number: int, _frame: FrameType | None) -> None:
+        stop.press()
+        if stop.now.is_set():
+            errors.print("stopping now", highlight=False)
+            threading.Thread(target=_leave_soon, daemon=True).start()
+        else:
+            errors.print("finishing what runs, then stopping; once more to stop now", highlight=False)
+
+    before = {number: signal.signal(number, answer) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if stop.now.is_set():
+        raise typer.Exit(ExitCode.STOPPED_NOW)
+
+
+def _leave_soon() -> None:
+    """End the process when local work cannot be dropped in time; what it did is put back by the next start."""
+    import os
+    import time
+
+    time.sleep(8)
+    os._exit(ExitCode.STOPPED_NOW)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option("--dir", help="Where the demo lives.")] = Path("nightreel-demo"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over: forget the demo's nights.")] = False,
+) -> None:
+    """Make videos of sample paintings on the CPU, to see what this is."""
+    from orchestrator.demo import forget_demo, prepare_demo
+    from orchestrator.night import NightRequest
+
+    if fresh:
+        forget_demo(folder)
+    console.print("preparing the sample paintings …", highlight=False)
+    night = prepare_demo(folder)
+    result = run_watched(
+        night.settings, NightRequest(paintings=night.paintings, list_name=night.list_name), stop_by=None
+    )
+    code = _finish(night.settings, result)
+    console.print("\n[bold]Try next[/]", highlight=False)
+    for line in night.next_commands():
+        console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
+    raise typer.Exit(code)
+
+
+# --- changing things ------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def redo(
+    item: Annotated[int, typer.Argument(help="The item's number, as in the report.")],
+    step: Annotated[str, typer.Option("--from", help="The step to begin with.")],
+    lang: Annotated[str | None, typer.Option("--lang", help="Only this language.")] = None,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    now: Annotated[bool, typer.Option("--now", help="Make it at once instead of in the next night.")] = False,
+) -> None:
+    """Send an item back to a step: it and all that depends on it run again with a new seed."""
+    from orchestrator.night import NightRequest
+    from orchestrator.verdicts import send_back
+
+    settings = _settings()
+    _, store = _store(settings)
+    steps = send_back(store, item, step, language=lang, reason=reason)
+    console.print(f"item {item} goes back: {', '.join(steps)}", highlight=False)
+    if now:
+        _night(NightRequest(resume=True), stop_by=None)
+    console.print("make it with: nightreel resume    (the next night takes it first)", highlight=False)
+
+
+@app.command()
+def abort(
+    item: Annotated[int, typer.Argument(help="The item's number, as in the report.")],
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "aborted by a person",
+) -> None:
+    """Turn an item down: nothing more of it is made."""
+    from orchestrator.verdicts import abort_item
+
+    _, store = _store(_settings())
+    abort_item(store, item, reason=reason)
+    console.print(f"item {item} is aborted", highlight=False)
+
+
+@app.command()
+def review(
+    batch: Annotated[int | None, typer.Argument(help="A night's number; default: all that waits.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at new videos one by one: approve, reject with a reason, or send back."""
+    from orchestrator.review import review_in_terminal
+
+    home, store = _store(_settings())
+    review_in_terminal(console, store, home, batch_id=batch, as_json=as_json)
+
+
+# --- looking at things ----------------------------------------------------------------------------------------------
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """Show how far everything is."""
+    from orchestrator.summary import print_status, status_as_json
+
+    _, store = _store(_settings())
+    found = store.status()
+    if as_json:
+        _print_json(status_as_json(found))
+    else:
+        print_status(console, found)
+
+
+@app.command()
+def show(
+    item: Annotated[int, typer.Argument(help="The item's number, as in the report.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show one item: its steps, every try, every file."""
+    from orchestrator.summary import describe_item, print_item
+
+    home, store = _store(_settings())
+    described = describe_item(store, home, item)
+    if as_json:
+        _print_json(described)
+    else:
+        print_item(console, described)
+
+
+@app.command()
+def report(
+    batch: Annotated[int | None, typer.Argument(help="A night's number; default: the last one.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a night's execution report again, and show it."""
+    from orchestrator.report import write_report
+
+    home, store = _store(_settings())
+    if batch is None:
+        latest = store.latest_batch()
+        if latest is None:
+            raise NotFoundError("there was no night yet; start one with: nightreel run")
+        batch = latest.id
+    written = write_report(store, home, batch)
+    if as_json:
+        sys.stdout.write(written.json_path.read_text(encoding="utf-8") + "\n")
+        return
+    sys.stdout.write(written.markdown_path.read_text(encoding="utf-8"))
+    console.print(f"\n{written.html_path}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Look for what is missing, too old, too full or unreachable."""
+    from orchestrator.doctor import Grade, examine, fatal
+
+    findings = examine(_settings())
+    if as_json:
+        _print_json([finding.as_json() for finding in findings])
+    else:
+        marks = {Grade.OK: "[green]ok[/]", Grade.WARNING: "[yellow]warning[/]", Grade.PROBLEM: "[red]problem[/]"}
+        table = Table("", "what", "found", "what to do")
+        for one in findings:
+            table.add_row(marks[one.grade], one.subject, escape(one.found), escape(one.remedy))
+        console.print(table)
+    if fatal(findings):
+        raise typer.Exit(ExitCode.NOT_READY)
+
+
+@app.command()
+def embedded(
+    port: Annotated[int, typer.Option(help="Port; 0: a free one.")] = 8188,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    directory: Annotated[Path, typer.Option(help="Its input, output and temp folders.")] = Path("nightreel-embedded"),
+    llm: Annotated[bool, typer.Option("--llm", help="The language model instead of the ComfyUI.")] = False,
+) -> None:
+    """Run one embedded ComfyUI (or language model) alone: previews on the CPU, for any client."""
+    if llm:
+        from orchestrator.embedded.llm import serve as serve_llm
+        from orchestrator.settings import models_dir
+
+        raise typer.Exit(serve_llm(host, port, models_dir=models_dir()))
+    from orchestrator.embedded.__main__ import serve
+
+    raise typer.Exit(serve(host, port, directory))
+
+
+@app.command("config")
+def show_config() -> None:
+    """Check config.yaml and show every setting as it is understood."""
+    import yaml
+
+    settings = _settings()
+    sys.stdout.write(yaml.safe_dump(settings.model_dump(mode="json"), allow_unicode=True, sort_keys=False))
+
+
+if __name__ == "__main__":
+    main()

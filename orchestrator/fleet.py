@@ -1,0 +1,262 @@
+"""The instances of a night: opened, restarted, freed, set aside, and closed."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from orchestrator.children import Child
+from orchestrator.clock import Clock
+from orchestrator.comfyui.errors import ComfyUIError
+from orchestrator.comfyui.restart import (
+    CommandRestart,
+    NoRestart,
+    ProcessRestart,
+    Restarter,
+    SshRestart,
+    SystemdRestart,
+    wait_until_ready,
+)
+from orchestrator.comfyui.session import InstanceSession
+from orchestrator.errors import NotReadyError
+from orchestrator.home import Home
+from orchestrator.log import Logger
+from orchestrator.remedies import Before
+from orchestrator.settings import InstanceSettings, RestartSettings, Settings
+from steps.options import LlmOptions
+
+
+@dataclass
+class Instance:
+    """One ComfyUI server in use."""
+
+    name: str
+    session: InstanceSession
+    restarter: Restarter
+    preview: bool = False
+    child: Child | None = None
+    failed_restarts: int = 0
+    set_aside: str | None = None  # why it is left out for the rest of the night
+    treating: threading.Lock = field(default_factory=threading.Lock)
+    treated: int = 0  # how often it was restarted, so that two prompts that failed together restart it once
+
+
+class Fleet:
+    """All instances of a night, and the embedded engines when no real ones are listed."""
+
+    def __init__(self, settings: Settings, home: Home, *, clock: Clock, log: Logger) -> None:
+        self._settings = settings
+        self._home = home
+        self._clock = clock
+        self._log = log
+        self._llm_child: Child | None = None
+        self.instances: list[Instance] = []
+
+    def __enter__(self) -> Self:
+        """Open every instance. One that does not answer is set aside, unless none is left.
+
+        Raises:
+            NotReadyError: no instance answers; says for each what was found.
+        """
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def preview(self) -> bool:
+        """Whether anything is made by an embedded engine."""
+        embedded_llm = self._settings.llm.text.url is None or self._settings.llm.vision.url is None
+        return embedded_llm or any(instance.preview for instance in self.instances)
+
+    def llm_options(self) -> LlmOptions:
+        """Return the language models' settings, with the embedded engine's address where none is given."""
+        options = self._settings.llm
+        if self._llm_child is None:
+            return options
+        update = {"url": self._llm_child.address}
+        return LlmOptions(
+            text=options.text if options.text.url else options.text.model_copy(update=update),
+            vision=options.vision if options.vision.url else options.vision.model_copy(update=update),
+        )
+
+    def usable(self) -> list[Instance]:
+        """Return the instances that are not set aside."""
+        return [instance for instance in self.instances if instance.set_aside is None]
+
+    def named(self, name: str | None) -> Instance | None:
+        """Return an instance in use by its name."""
+        return next((one for one in self.usable() if one.name == name), None)
+
+    def restart_all(self, reason: str) -> None:
+        """Restart every instance that can be, all at once, and wait until they answer."""
+        threads = [
+            threading.Thread(target=self.restart, args=(instance, reason), name=f"restart-{instance.name}")
+            for instance in self.usable()
+            if not isinstance(instance.restarter, NoRestart)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def restart(self, instance: Instance, reason: str) -> bool:
+        """Restart one instance and wait until it answers; False when it was set aside. Blocks."""
+        self._log.info("instance.restarting", instance=instance.name, reason=reason)
+        while instance.set_aside is None:
+            try:
+                instance.session.restart(instance.restarter, timeout_s=self._settings.comfyui.ready_timeout_s)
+            except (ComfyUIError, NotReadyError) as error:
+                instance.failed_restarts += 1
+                self._log.warning("instance.down", instance=instance.name, message=str(error))
+                if instance.failed_restarts > self._settings.comfyui.max_restarts or isinstance(
+                    instance.restarter, NoRestart
+                ):
+                    self._set_aside(instance, str(error))
+            else:
+                instance.treated += 1
+                self._log.info("instance.restarted", instance=instance.name)
+                return True
+        return False
+
+    def treat(self, instance: Instance, before: Before, *, seen: int, reason: str) -> bool:
+        """Do to an instance what an error asks for before the next try; False when it was set aside.
+
+        Args:
+            instance: Where the error happened.
+            before: What is asked for.
+            seen: `instance.treated` when the failed prompt was sent: if it was restarted since, that is enough.
+            reason: For the log.
+        """
+        with instance.treating:
+            if instance.set_aside is not None:
+                return False
+            if before is Before.NOTHING or instance.treated != seen:
+                return True
+            if before is Before.RESTART:
+                return self.restart(instance, reason)
+            try:
+                if before is Before.FREE:
+                    instance.session.client.free()
+                    self._log.info("instance.freed", instance=instance.name, reason=reason)
+                else:
+                    self._log.warning("instance.down", instance=instance.name, message=reason)
+                    wait_until_ready(instance.session.client, timeout_s=self._wait_s(instance), clock=self._clock)
+                    self._log.info("instance.ready", instance=instance.name)
+            except ComfyUIError as error:
+                return self.restart(instance, str(error))
+            return True
+
+    def _wait_s(self, instance: Instance) -> float:
+        """How long to wait for an instance to come back by itself: briefly when we can restart it."""
+        full = self._settings.comfyui.ready_timeout_s
+        return full if isinstance(instance.restarter, NoRestart) else min(10.0, full)
+
+    def _set_aside(self, instance: Instance, reason: str) -> None:
+        instance.set_aside = reason
+        self._log.error("instance.set_aside", instance=instance.name, reason=reason)
+
+    def _open(self) -> None:
+        self._open_llm()
+        listed = [one for one in self._settings.comfyui.instances if one.role == "work"]
+        problems: list[str] = []
+        openers: Iterable[Callable[[], Instance]]
+        if listed:
+            openers = [lambda one=one: self._open_listed(one) for one in listed]  # type: ignore[misc]
+        else:
+            cards = range(self._settings.comfyui.embedded.cards)
+            openers = [lambda number=number: self._open_embedded(number) for number in cards]  # type: ignore[misc]
+        for opener in openers:
+            try:
+                self.instances.append(opener())
+            except (ComfyUIError, NotReadyError) as error:
+                problems.append(str(error))
+                self._log.warning("instance.down", message=str(error))
+        if not self.instances:
+            raise NotReadyError("no ComfyUI instance can be used:\n" + "\n".join(f"  - {one}" for one in problems))
+
+    def _open_llm(self) -> None:
+        llm = self._settings.llm
+        if llm.text.url is not None and llm.vision.url is not None:
+            return
+        self._llm_child = Child(
+            "embedded-llm",
+            "orchestrator.embedded.llm",
+            folder=self._home.engines / "llm",
+            arguments=["--idle-exit-s", str(self._settings.comfyui.embedded.idle_exit_s)],
+            probe="/health",
+        )
+        self._start_child(self._llm_child)
+
+    def _open_embedded(self, number: int) -> Instance:
+        name = f"preview{number}"
+        folder = self._home.engines / name
+        embedded = self._settings.comfyui.embedded
+        arguments = ["--directory", str(folder), "--idle-exit-s", str(embedded.idle_exit_s)]
+        for class_name, seconds in embedded.timed.items():
+            arguments += ["--timed", f"{class_name}={seconds}"]
+        child = Child(name, "orchestrator.embedded", folder=folder, arguments=arguments, probe="/system_stats")
+        self._start_child(child)
+        session = InstanceSession(name, child.address, clock=self._clock)
+        session.start()
+        return Instance(name, session, ProcessRestart(child.restart), preview=True, child=child)
+
+    def _start_child(self, child: Child) -> None:
+        child.start()
+        self._log.info(
+            "instance.adopted" if child.adopted else "instance.started", instance=child.name, url=child.address
+        )
+
+    def _open_listed(self, listed: InstanceSettings) -> Instance:
+        assert listed.url is not None, "settings demand an address of every working instance"
+        session = InstanceSession(listed.name, listed.url, clock=self._clock)
+        try:
+            stats = session.client.system_stats()
+        except ComfyUIError:
+            session.close()
+            raise
+        session.start()
+        self._log.info("instance.ready", instance=listed.name, url=listed.url, version=stats.comfyui_version)
+        return Instance(listed.name, session, restarter_of(listed.restart), preview=stats.preview)
+
+    def close(self) -> None:
+        """Close every session and end the engines that we started."""
+        for instance in self.instances:
+            instance.session.close()
+            if instance.child is not None:
+                instance.child.stop()
+        self.instances.clear()
+        if self._llm_child is not None:
+            self._llm_child.stop()
+            self._llm_child = None
+
+
+def restarter_of(settings: RestartSettings | None) -> Restarter:
+    """Return how an instance is restarted, by its settings."""
+    if settings is None:
+        return NoRestart()
+    if settings.systemd is not None:
+        return SystemdRestart(settings.systemd, timeout_s=settings.timeout_s)
+    if settings.command is None:
+        return NoRestart()
+    if settings.ssh is not None:
+        return SshRestart(
+            settings.ssh,
+            settings.command,
+            key=settings.key,
+            known_hosts=settings.known_hosts or Path("~/.ssh/known_hosts").expanduser(),
+            timeout_s=settings.timeout_s,
+        )
+    return CommandRestart(tuple(shlex.split(settings.command)), timeout_s=settings.timeout_s)

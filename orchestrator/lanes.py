@@ -1,0 +1,295 @@
+"""The threads of a step: slots on ComfyUI instances, workers on the CPU, and collectors behind the slots.
+
+A slot claims a run, uploads, submits and waits; when its prompt ends, a collector fetches and checks the outputs while
+the slot goes on to the next run. With two slots an instance, the next prompt is in the server's queue before the
+current one ends, so the card never waits for us.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from db.store import RunView, Store
+from orchestrator.clock import Clock
+from orchestrator.comfyui.errors import Stopped
+from orchestrator.comfyui.session import HistoryEntry
+from orchestrator.comfyui.workflow import Workflow
+from orchestrator.engines.base import Execution, Task, Tick
+from orchestrator.engines.local import PromptEngine, run_local
+from orchestrator.fleet import Fleet, Instance
+from orchestrator.log import Logger
+from orchestrator.observer import Observer
+from orchestrator.remedies import Before, Breaker, Decision, Verdict, signature
+from orchestrator.runner import Runner
+from orchestrator.stepqueue import StepQueue
+from steps.base import ComfyStep, LocalStep
+from steps.errors import Remedy, StepError
+
+
+class StopSignal:
+    """How a night is asked to end: once to finish what runs, twice to drop it."""
+
+    def __init__(self) -> None:
+        self.finish = threading.Event()  # start nothing new
+        self.now = threading.Event()  # do not even wait for what runs
+
+    def press(self) -> None:
+        """Ask once more."""
+        if self.finish.is_set():
+            self.now.set()
+        self.finish.set()
+
+
+@dataclass
+class StepOutcome:
+    """How a step went for all items."""
+
+    stopped_because: str | None = None
+    stop_night: bool = False
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """A prompt that outlived a crash: it is waited for instead of sent."""
+
+    run: RunView
+    task: Task
+
+
+@dataclass
+class Lanes:
+    """Drives one step run after another for all items of a step, on every instance at once."""
+
+    store: Store
+    fleet: Fleet
+    runner: Runner
+    clock: Clock
+    log: Logger
+    observer: Observer
+    stop: StopSignal
+    local_workers: int
+    queue_depth: int
+    same_reason: int
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run_local_step(self, step: LocalStep, runs: Sequence[RunView], *, may_start: _MayStart) -> StepOutcome:
+        """Run a step on the CPU for all items. Blocks until the step is over."""
+        names = [f"cpu{number}" for number in range(self.local_workers)]
+        queue = StepQueue(runs, clock=self.clock, workers=names, may_start=may_start)
+        drive = _Drive(self, queue, Breaker(self.same_reason))
+        threads = [
+            threading.Thread(target=drive.local_lane, args=(step, name), name=f"{step.name}-{name}") for name in names
+        ]
+        return self._join(drive, threads)
+
+    def run_comfy_step(
+        self,
+        step: ComfyStep,
+        workflow: Workflow,
+        runs: Sequence[RunView],
+        *,
+        adopted: Sequence[Adopted],
+        may_start: _MayStart,
+    ) -> StepOutcome:
+        """Run a step on the instances for all items. Blocks until the step is over."""
+        instances = self.fleet.usable()
+        queue = StepQueue(
+            runs, clock=self.clock, workers=[instance.name for instance in instances], may_start=may_start
+        )
+        drive = _Drive(self, queue, Breaker(self.same_reason))
+        threads = []
+        for instance in instances:
+            engine = PromptEngine(step, workflow, instance.session, drive)
+            mine = [one for one in adopted if one.task.instance == instance.name]
+            for one in mine:
+                queue.adopt(one.run, instance.name)
+            for slot in range(max(self.queue_depth, len(mine))):
+                first = mine[slot] if slot < len(mine) else None
+                threads.append(
+                    threading.Thread(
+                        target=drive.slot,
+                        args=(engine, instance, first),
+                        name=f"{step.name}-{instance.name}-{slot}",
+                    )
+                )
+        return self._join(drive, threads)
+
+    def _join(self, drive: _Drive, threads: Sequence[threading.Thread]) -> StepOutcome:
+        watcher = threading.Thread(target=drive.watch_stop, name="stop-watch", daemon=True)
+        watcher.start()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        drive.collectors.shutdown(wait=True)
+        drive.over.set()
+        watcher.join()
+        if drive.crash is not None:
+            raise drive.crash
+        drive.outcome.stopped_because = drive.outcome.stopped_because or drive.queue.stopped_because
+        return drive.outcome
+
+
+_MayStart = Callable[[RunView], bool]
+
+
+class _Drive:
+    """One step being driven. Also the listener of its engines."""
+
+    def __init__(self, lanes: Lanes, queue: StepQueue, breaker: Breaker) -> None:
+        self.lanes = lanes
+        self.queue = queue
+        self.outcome = StepOutcome()
+        self.crash: BaseException | None = None  # the database is gone, or a defect: the night cannot go on
+        self.over = threading.Event()
+        self.collectors = ThreadPoolExecutor(max_workers=8, thread_name_prefix="collect")
+        self._breaker = breaker
+        self._breaker_lock = threading.Lock()
+
+    # --- lanes -------------------------------------------------------------------------------------------------
+
+    def local_lane(self, step: LocalStep, name: str) -> None:
+        with self._guard():
+            self._work_locally(step, name)
+
+    def slot(self, engine: PromptEngine, instance: Instance, first: Adopted | None) -> None:
+        with self._guard():
+            self._work_on_card(engine, instance, first)
+
+    @contextmanager
+    def _guard(self) -> Iterator[None]:
+        """End the step for all lanes when one of them breaks: nobody is left to settle its run."""
+        try:
+            yield
+        except BaseException as error:
+            self.crash = self.crash or error
+            self.lanes.log.error("defect", exc_info=error)
+            self.queue.stop(f"{type(error).__name__}: {error}")
+
+    def _work_locally(self, step: LocalStep, name: str) -> None:
+        while (run := self.queue.take(name)) is not None:
+            task = self._claim(run, instance=None)
+            if task is None:
+                continue
+            try:
+                execution = run_local(step, task, clock=self.lanes.clock, listener=self)
+                self._store(run, task, lambda execution=execution: execution)  # type: ignore[misc]
+            except Exception as error:
+                self._treat(run, task, error, instance=None, seen=0)
+
+    def _work_on_card(self, engine: PromptEngine, instance: Instance, first: Adopted | None) -> None:
+        if first is not None:
+            self.lanes.observer.run_started(first.task)
+            self._play(engine, instance, first.run, first.task, submit=False)
+        while instance.set_aside is None and (run := self.queue.take(instance.name)) is not None:
+            task = self._claim(run, instance=instance.name)
+            if task is not None:
+                self._play(engine, instance, run, task, submit=True)
+        if instance.set_aside is not None:
+            self.queue.forget_worker(instance.name)
+
+    def _play(self, engine: PromptEngine, instance: Instance, run: RunView, task: Task, *, submit: bool) -> None:
+        seen = instance.treated
+        try:
+            if submit:
+                engine.submit(task)
+                self.sent(task, self.lanes.clock.now())
+            entry = engine.wait(task, stop=self.lanes.stop.now)
+        except Stopped:
+            self._drop(instance, run, task)
+        except Exception as error:
+            self._treat(run, task, error, instance=instance, seen=seen)
+        else:
+            self.queue.left_card(run.run_id)
+            self.collectors.submit(self._collect, engine, instance, run, task, entry, seen)
+
+    def _collect(
+        self, engine: PromptEngine, instance: Instance, run: RunView, task: Task, entry: HistoryEntry, seen: int
+    ) -> None:
+        with self._guard():
+            try:
+                self._store(run, task, lambda: engine.collect(task, entry))
+            except Exception as error:
+                self._treat(run, task, error, instance=instance, seen=seen)
+
+    # --- one run -----------------------------------------------------------------------------------------------
+
+    def _claim(self, run: RunView, *, instance: str | None) -> Task | None:
+        task = self.lanes.runner.claim(run, instance=instance)
+        if task is None:
+            self.queue.settled(run.run_id)
+        else:
+            self.lanes.observer.run_started(task)
+        return task
+
+    def _store(self, run: RunView, task: Task, execute: Callable[[], Execution]) -> None:
+        execution = execute()
+        self.lanes.runner.finish(run, task, execution)
+        with self._breaker_lock:
+            self._breaker.succeeded()
+        self.queue.settled(run.run_id)
+        self.lanes.observer.run_finished(task, "turned down" if execution.result.turned_down else "done")
+
+    def _treat(self, run: RunView, task: Task, error: Exception, *, instance: Instance | None, seen: int) -> None:
+        """Record a failed try and do what it leads to. The table is in remedies.py."""
+        if not isinstance(error, StepError):
+            self.lanes.log.error("defect", run_id=run.run_id, attempt_id=task.attempt_id, exc_info=error)
+        decision = self.lanes.runner.failed(run, task, error)
+        self._trip(run, error, decision)
+        treated = True
+        if instance is not None and decision.before is not Before.NOTHING:
+            treated = self.lanes.fleet.treat(
+                instance, decision.before, seen=seen, reason=f"{type(error).__name__}: {error}"
+            )
+        if instance is not None and not treated:
+            self.queue.forget_worker(instance.name)
+        if decision.verdict is Verdict.RETRY:
+            failed_on = instance.name if instance is not None and decision.counted else None
+            self.queue.again(run.run_id, delay_s=decision.delay_s, failed_on=failed_on)
+            self.lanes.observer.run_finished(task, "again")
+        else:
+            self.queue.settled(run.run_id)
+            self.lanes.observer.run_finished(task, "failed" if decision.verdict is Verdict.FAIL else "put back")
+
+    def _trip(self, run: RunView, error: Exception, decision: Decision) -> None:
+        reason = signature(type(error).__name__, str(error))
+        with self._breaker_lock:
+            tripped = self._breaker.failed(run.item_id, getattr(error, "remedy", Remedy.RETRY), reason)
+        if not (tripped or decision.stop_step) or self.outcome.stopped_because is not None:
+            return
+        self.outcome.stopped_because = f"{type(error).__name__}: {error}"
+        self.outcome.stop_night = decision.stop_night
+        self.queue.stop(self.outcome.stopped_because)
+        self.lanes.log.error("step.stopped", step=run.step, reason=self.outcome.stopped_because)
+        self.lanes.observer.note(f"step {run.step} is stopped for all items: {self.outcome.stopped_because}")
+
+    def _drop(self, instance: Instance, run: RunView, task: Task) -> None:
+        """Give up a running prompt because we were told to stop at once."""
+        if task.prompt_id is not None:
+            instance.session.abandon(task.prompt_id)
+        self.lanes.runner.put_back(run, task, "stopped at once")
+        self.queue.settled(run.run_id)
+        self.lanes.observer.run_finished(task, "put back")
+
+    def watch_stop(self) -> None:
+        while not self.over.is_set():
+            if self.lanes.stop.finish.is_set():
+                self.queue.stop("asked to stop")
+                return
+            self.lanes.stop.finish.wait(0.2)
+
+    # --- listener ----------------------------------------------------------------------------------------------
+
+    def sent(self, task: Task, at: datetime) -> None:
+        self.lanes.store.note_sent(task.attempt_id, at)
+
+    def started(self, task: Task, at: datetime) -> None:
+        self.lanes.store.note_started(task.attempt_id, at)
+
+    def progress(self, task: Task, tick: Tick) -> None:
+        self.lanes.observer.run_progress(task, tick)

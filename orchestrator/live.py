@@ -1,0 +1,201 @@
+"""A night on the terminal: a live view where there is one, plain lines where there is not."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from orchestrator.engines.base import Task, Tick
+from orchestrator.observer import Observer, StepOverview
+
+
+def format_seconds(seconds: float) -> str:
+    """Return a duration for people: 42 s, 3 min 05 s, 4 h 56 min."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+@contextmanager
+def watch_night(console: Console) -> Iterator[Observer]:
+    """Yield an observer that suits the console."""
+    if not console.is_terminal:
+        yield PlainLines(console)
+        return
+    view = LiveView()
+    with Live(view, console=console, refresh_per_second=8, transient=True) as live:
+        view.console = live.console
+        yield view
+
+
+class PlainLines:
+    """One line an event: for logs, cron and systemd."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._lock = threading.Lock()
+        self._done = 0
+        self._step: StepOverview | None = None
+        self._started = time.monotonic()
+
+    def _say(self, text: str) -> None:
+        with self._lock:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def night_started(self, batch_id: int, items: int, *, resumed: bool) -> None:
+        """Say which night this is."""
+        self._say(f"night {batch_id} {'goes on' if resumed else 'begins'}: {items} paintings")
+
+    def step_started(self, step: StepOverview) -> None:
+        """Say which step begins, and what it may take."""
+        self._step, self._done = step, 0
+        expected = "" if step.expected_s is None else f", about {format_seconds(step.expected_s)}"
+        self._say(f"step {step.number} of {step.steps - 1}, {step.title}: {step.runs} to do{expected}")
+
+    def run_started(self, task: Task) -> None:
+        """Nothing: the end of it is a line."""
+
+    def run_progress(self, task: Task, tick: Tick) -> None:
+        """Nothing: a log is no place for a bar."""
+
+    def run_finished(self, task: Task, outcome: str) -> None:
+        """Say how a try ended."""
+        if outcome in ("done", "turned down", "failed"):
+            self._done += 1
+        total = self._step.runs if self._step else 0
+        where = f" on {task.instance}" if task.instance else ""
+        self._say(f"  {self._done}/{total} {task.step}: {task.label}{where}: {outcome}")
+
+    def step_finished(self, step: str) -> None:
+        """Nothing: the next step's line follows."""
+
+    def note(self, message: str) -> None:
+        """Say it."""
+        self._say(f"  ! {message}")
+
+
+@dataclass
+class _Lane:
+    task: Task
+    since: float
+    tick: Tick | None = None
+
+
+@dataclass
+class LiveView:
+    """The live view: the step's bar, and a line for everything that is under way."""
+
+    console: Console | None = None
+    _lanes: dict[int, _Lane] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _step: StepOverview | None = None
+    _done: int = 0
+    _step_since: float = 0.0
+    _title: str = ""
+
+    def night_started(self, batch_id: int, items: int, *, resumed: bool) -> None:
+        """Set the headline."""
+        with self._lock:
+            self._title = f"night {batch_id} · {items} paintings" + (" · resumed" if resumed else "")
+
+    def step_started(self, step: StepOverview) -> None:
+        """Start the step's bar."""
+        with self._lock:
+            self._step, self._done, self._step_since = step, 0, time.monotonic()
+            self._lanes.clear()
+
+    def run_started(self, task: Task) -> None:
+        """Add a line."""
+        with self._lock:
+            self._lanes[task.attempt_id] = _Lane(task, time.monotonic())
+
+    def run_progress(self, task: Task, tick: Tick) -> None:
+        """Move a line's bar."""
+        with self._lock:
+            if (lane := self._lanes.get(task.attempt_id)) is not None:
+                lane.tick = tick
+
+    def run_finished(self, task: Task, outcome: str) -> None:
+        """Remove a line; say what a person may want to know."""
+        with self._lock:
+            self._lanes.pop(task.attempt_id, None)
+            if outcome in ("done", "turned down", "failed"):
+                self._done += 1
+        if outcome in ("turned down", "failed", "again"):
+            self._print(f"{task.step}: {task.label}: {outcome}")
+
+    def step_finished(self, step: str) -> None:
+        """Leave one line of the step behind."""
+        with self._lock:
+            overview, done, seconds = self._step, self._done, time.monotonic() - self._step_since
+        if overview is not None:
+            self._print(f"[green]✓[/] {overview.number} {escape(overview.title)}: {done} in {format_seconds(seconds)}")
+
+    def note(self, message: str) -> None:
+        """Print above the live view."""
+        self._print(f"[yellow]![/] {escape(message)}")
+
+    def _print(self, markup: str) -> None:
+        if self.console is not None:
+            self.console.print(markup, highlight=False)
+        else:
+            sys.stderr.write(markup + "\n")
+
+    def __rich__(self) -> RenderableType:
+        """Draw what is under way."""
+        with self._lock:
+            step, lanes, done = self._step, sorted(self._lanes.values(), key=lambda lane: lane.since), self._done
+            since, title = self._step_since, self._title
+        if step is None:
+            return Text(title or "starting …")
+        now = time.monotonic()
+        running = sum((lane.tick.percent / 100 if lane.tick else 0.0) for lane in lanes)
+        share = (done + running) / step.runs if step.runs else 0.0
+        left = _time_left(share, now - since, step.expected_s)
+        head = Table.grid(padding=(0, 1))
+        head.add_row(
+            Text(title, style="bold"),
+            Text(f"step {step.number} of {step.steps - 1}: {step.title}"),
+            ProgressBar(total=1.0, completed=share, width=24),
+            Text(f"{done}/{step.runs}"),
+            Text("" if left is None else f"about {format_seconds(left)} left", style="dim"),
+        )
+        body = Table.grid(padding=(0, 1))
+        for lane in lanes[:16]:
+            percent = lane.tick.percent if lane.tick else 0.0
+            body.add_row(
+                Text("  " + (lane.task.instance or "cpu"), style="cyan"),
+                Text(lane.task.label[:40]),
+                ProgressBar(total=100.0, completed=percent, width=16),
+                Text(f"{percent:3.0f} %"),
+                Text(_tick_words(lane.tick), style="dim"),
+                Text(format_seconds(now - lane.since), style="dim"),
+            )
+        return Group(head, body)
+
+
+def _tick_words(tick: Tick | None) -> str:
+    if tick is None:
+        return ""
+    return f"{tick.node} {tick.value:g}/{tick.maximum:g}" if tick.maximum > 1 else tick.node
+
+
+def _time_left(share: float, elapsed_s: float, expected_s: float | None) -> float | None:
+    """Estimate a step's remaining seconds: from its own pace once there is one, from earlier nights before."""
+    if share > 0.05:
+        return elapsed_s * (1 - share) / share
+    return None if expected_s is None else max(0.0, expected_s - elapsed_s)

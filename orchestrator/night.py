@@ -1,0 +1,369 @@
+"""One night, readable top to bottom: open → for each step: every item → restart → next → close → report."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from db.engine import open_database
+from db.errors import DatabaseError, LockHeld
+from db.states import State
+from db.store import BatchView, RunView, StepSpec, Store
+from orchestrator.clock import Clock, SystemClock
+from orchestrator.comfyui.workflow import Workflow
+from orchestrator.errors import CatalogueError, NightRunningError, StorageError
+from orchestrator.fleet import Fleet
+from orchestrator.home import Home
+from orchestrator.lanes import Adopted, Lanes, StepOutcome, StopSignal
+from orchestrator.log import Logger, NightLog
+from orchestrator.observer import Observer, Quiet, StepOverview
+from orchestrator.recovery import of_step, recover
+from orchestrator.remedies import derive_seed
+from orchestrator.runner import Runner
+from orchestrator.scheduler import needs_of, ready, will_finish
+from orchestrator.settings import Settings
+from steps.base import ComfyStep, LocalStep, Step
+from steps.registry import default_steps
+
+LOCK_NAME = "night"
+HEARTBEAT_S = 5.0
+STALE_AFTER_S = 30.0
+
+
+@dataclass(frozen=True)
+class NightRequest:
+    """What to do tonight."""
+
+    resume: bool = False  # go on with the unfinished batch, and draw nothing
+    paintings: int | None = None  # how many; None: as the settings say
+    list_name: str | None = None
+    seed: int | None = None
+    stop_by: datetime | None = None  # aware
+
+
+@dataclass(frozen=True)
+class NightResult:
+    """How the night went."""
+
+    batch_id: int
+    outcome: str  # "complete", "failed" or "stopped"
+    stopped_steps: Mapping[str, str]  # step -> why
+    log_path: Path
+
+
+def open_store(settings: Settings, *, clock: Clock | None = None) -> tuple[Home, Store]:
+    """Make the home's folders, open its database and bring it up to date.
+
+    Raises:
+        StorageError: they cannot be used.
+    """
+    home = Home(settings.home)
+    home.create()
+    try:
+        engine = open_database(home.database)
+    except DatabaseError as error:
+        raise StorageError(str(error)) from error
+    return home, Store(engine, (clock or SystemClock()).now, needs=needs_of(default_steps()))
+
+
+def run_night(
+    settings: Settings,
+    request: NightRequest,
+    *,
+    stop: StopSignal | None = None,
+    observer: Observer | None = None,
+    clock: Clock | None = None,
+) -> NightResult:
+    """Run one night from the draw to the last step. Blocks until it is over.
+
+    Raises:
+        NightreelError: nothing can be done, with the reason and the exit code.
+    """
+    clock = clock or SystemClock()
+    home, store = open_store(settings, clock=clock)
+    with ExitStack() as stack:
+        stack.enter_context(hold_lock(store))
+        night_log = NightLog(home.log_of(_coming_id(store, resume=request.resume)))
+        stack.callback(night_log.close)
+        log = night_log.logger()
+        fleet = stack.enter_context(Fleet(settings, home, clock=clock, log=log))
+        batch, resumed = _open_batch(store, settings, request, fleet=fleet, log=log)
+        night = Night(
+            store,
+            home,
+            settings,
+            batch,
+            fleet=fleet,
+            clock=clock,
+            log=log,
+            observer=observer or Quiet(),
+            stop=stop or StopSignal(),
+            deadline=request.stop_by,
+        )
+        outcome = night.run(resumed=resumed)
+    return NightResult(batch.id, outcome, dict(night.stopped_steps), home.log_of(batch.id))
+
+
+class Night:
+    """One batch, from where it stands to its end."""
+
+    def __init__(
+        self,
+        store: Store,
+        home: Home,
+        settings: Settings,
+        batch: BatchView,
+        *,
+        fleet: Fleet,
+        clock: Clock,
+        log: Logger,
+        observer: Observer,
+        stop: StopSignal,
+        deadline: datetime | None,
+    ) -> None:
+        self.stopped_steps: dict[str, str] = {}
+        self._store = store
+        self._home = home
+        self._settings = settings
+        self._batch = batch
+        self._fleet = fleet
+        self._clock = clock
+        self._log = log
+        self._observer = observer
+        self._stop = stop
+        self._deadline = deadline
+        self._steps = default_steps()
+        self._workflows = {
+            step.name: Workflow.load(step.workflow) for step in self._steps if isinstance(step, ComfyStep)
+        }
+        self._runner = Runner(
+            store,
+            home,
+            batch,
+            steps=self._steps,
+            options=settings.step_options(preview=fleet.preview, llm=fleet.llm_options()),
+            retry=settings.retry,
+            clock=clock,
+            log=log,
+        )
+        self._lanes = Lanes(
+            store=store,
+            fleet=fleet,
+            runner=self._runner,
+            clock=clock,
+            log=log,
+            observer=observer,
+            stop=stop,
+            local_workers=settings.local.workers,
+            queue_depth=settings.comfyui.queue_depth,
+            same_reason=settings.retry.same_reason,
+        )
+
+    def run(self, *, resumed: bool = False) -> str:
+        """Bring every item as far as it gets tonight. Returns the batch's outcome."""
+        runs = {run.run_id: run for run in self._snapshot()}
+        adopted = recover(self._store, self._home, runs, fleet=self._fleet, runner=self._runner, log=self._log)
+        self._observer.night_started(self._batch.id, len({run.item_id for run in runs.values()}), resumed=resumed)
+        last_comfy: Step | None = None
+        for step in self._steps:
+            waiting = ready(self._snapshot(), step)
+            mine = of_step(adopted, step.name)
+            if not waiting and not mine:
+                continue
+            if isinstance(step, ComfyStep):
+                if last_comfy is not None:
+                    self._restart_between(last_comfy, step)
+                last_comfy = step
+            outcome = self._run_step(step, waiting, mine)
+            if outcome.stopped_because is not None:
+                self.stopped_steps[step.name] = outcome.stopped_because
+            if self._stop.finish.is_set() or outcome.stop_night:
+                break
+        return self._close()
+
+    def _run_step(self, step: Step, waiting: Sequence[RunView], adopted: Sequence[Adopted]) -> StepOutcome:
+        """One step for all items that are ready for it: the barrier is the end of this function."""
+        expected = self._expected_s(step)
+        lanes = self._settings.local.workers if isinstance(step, LocalStep) else max(1, len(self._fleet.usable()))
+        self._observer.step_started(
+            StepOverview(
+                step.name,
+                step.number,
+                step.title,
+                len(waiting) + len(adopted),
+                len(self._steps),
+                None if expected is None else expected * (len(waiting) + len(adopted)) / lanes,
+            )
+        )
+        self._log.info("step.started", step=step.name, runs=len(waiting), adopted=len(adopted))
+        started = self._clock.monotonic()
+        if isinstance(step, ComfyStep):
+            outcome = self._lanes.run_comfy_step(
+                step, self._workflows[step.name], waiting, adopted=adopted, may_start=self._may_start(expected)
+            )
+        else:
+            assert isinstance(step, LocalStep)
+            outcome = self._lanes.run_local_step(step, waiting, may_start=self._may_start(expected))
+        self._log.info("step.finished", step=step.name, seconds=round(self._clock.monotonic() - started, 3))
+        self._observer.step_finished(step.name)
+        return outcome
+
+    def _restart_between(self, before: Step, after: Step) -> None:
+        """The hook between two ComfyUI steps: the only reliable cure for memory that creeps over hours."""
+        if self._settings.comfyui.restart == "between_steps" and not self._stop.finish.is_set():
+            self._fleet.restart_all(f"between {before.name} and {after.name}")
+
+    def _expected_s(self, step: Step) -> float | None:
+        measured = self._store.typical_seconds(step.name)
+        if measured is not None:
+            return measured
+        workflow = self._workflows.get(step.name)
+        return workflow.manifest.timing.expected_s if workflow is not None else None
+
+    def _may_start(self, expected_s: float | None) -> Callable[[RunView], bool]:
+        def may_start(run: RunView) -> bool:
+            if will_finish(self._clock.now(), expected_s=expected_s or 0.0, deadline=self._deadline):
+                return True
+            self._log.info("night.deadline", step=run.step, expected_s=expected_s)
+            return False
+
+        return may_start
+
+    def _snapshot(self) -> list[RunView]:
+        return self._store.snapshot(self._batch.id)
+
+    def _close(self) -> str:
+        """Settle what can be settled, give back the rest, and close the batch unless it goes on."""
+        states = []
+        for item_id in {run.item_id for run in self._snapshot()}:
+            state = self._store.settle_item(item_id)
+            if state is State.PROCESSING:
+                self._store.put_back_item(item_id)
+                state = State.PENDING
+            states.append(state)
+        if any(state in (State.PENDING, State.REDO) for state in states):
+            outcome = "stopped"
+        elif State.FAILED in states:
+            outcome = "failed"
+        else:
+            outcome = "complete"
+        if self._stop.finish.is_set() and outcome == "stopped":
+            return outcome  # a person stopped it: the batch stays open for `nightreel resume`
+        self._store.close_batch(self._batch.id, outcome)
+        self._log.info("night.closed", batch_id=self._batch.id, outcome=outcome)
+        return outcome
+
+
+def _coming_id(store: Store, *, resume: bool) -> int:
+    """Return the number of the batch that the night will work on: its log is opened before the batch is."""
+    unfinished = store.unfinished_batch() if resume else None
+    latest = store.latest_batch()
+    return unfinished.id if unfinished is not None else 1 if latest is None else latest.id + 1
+
+
+def _open_batch(
+    store: Store, settings: Settings, request: NightRequest, *, fleet: Fleet, log: Logger
+) -> tuple[BatchView, bool]:
+    """Return the batch to work on, and whether it is an unfinished one that goes on.
+
+    A new one takes over what earlier nights left.
+
+    Raises:
+        CatalogueError: there is nothing to do.
+    """
+    unfinished = store.unfinished_batch()
+    if request.resume and unfinished is not None:
+        log.info("night.resumed", batch_id=unfinished.id)
+        return unfinished, True
+    if unfinished is not None:
+        store.close_batch(unfinished.id, "stopped")
+    list_name = request.list_name or settings.night.list
+    wanted = request.paintings if request.paintings is not None else settings.night.paintings
+    seed = next(
+        (one for one in (request.seed, settings.night.seed) if one is not None), derive_seed("night", uuid4().hex)
+    )
+    batch = store.open_batch(
+        seed=seed,
+        list_name=list_name,
+        count=0 if request.resume else wanted,
+        steps=[StepSpec(step.name, step.number, step.per_language) for step in default_steps()],
+        languages=list(settings.languages),
+        settings=settings.model_dump(mode="json"),
+        preview=fleet.preview,
+    )
+    items = batch.drawn + batch.carried + batch.redone
+    if items == 0:
+        store.close_batch(batch.id, "complete")
+        raise CatalogueError(_nothing_words(store, list_name, resume=request.resume))
+    log.info("night.opened", batch_id=batch.id, items=items, seed=seed, list=list_name)
+    return batch, False
+
+
+def _nothing_words(store: Store, list_name: str, *, resume: bool) -> str:
+    if resume:
+        return "nothing to go on with: no night is unfinished and no item was sent back"
+    lists = store.lists()
+    if list_name not in lists:
+        known = ", ".join(f"{name} ({count})" for name, count in sorted(lists.items())) or "none yet"
+        return (
+            f"there is no list {list_name!r}; the lists are: {known}\n"
+            f"  add paintings with: nightreel catalogue add FOLDER|FILE.csv|FILE.jsonl --list {list_name}"
+        )
+    return (
+        f"all {lists[list_name]} paintings of the list {list_name!r} were used\n"
+        "  add more with: nightreel catalogue add FOLDER|FILE.csv|FILE.jsonl"
+    )
+
+
+@contextmanager
+def hold_lock(store: Store) -> Iterator[None]:
+    """Hold the lock of this home for as long as the block runs, with a heartbeat.
+
+    Raises:
+        NightRunningError: another night holds it; says which.
+    """
+    owner = uuid4().hex
+    try:
+        store.acquire_lock(
+            LOCK_NAME, owner=owner, host=socket.gethostname(), pid=os.getpid(), stale_after_s=STALE_AFTER_S
+        )
+    except LockHeld as error:
+        raise NightRunningError(
+            f"another night is running: process {error.pid} on {error.host}, last seen {error.heartbeat}\n"
+            "  look at it with: nightreel status    stop it with: kill -INT " + str(error.pid)
+        ) from error
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(HEARTBEAT_S):
+            store.heartbeat(LOCK_NAME, owner)
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        store.release_lock(LOCK_NAME, owner)
+
+
+def next_occurrence(now: datetime, clock_time: str | None) -> datetime | None:
+    """Return the next moment at which the local clock shows a time such as "07:00"; None for None.
+
+    Raises:
+        ValueError: it is not a time.
+    """
+    if clock_time is None:
+        return None
+    hour, _, minute = clock_time.partition(":")
+    local = now.astimezone()
+    at = local.replace(hour=int(hour), minute=int(minute or 0), second=0, microsecond=0)
+    return at if at > local else at + timedelta(days=1)

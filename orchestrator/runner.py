@@ -1,0 +1,222 @@
+"""One step run: claim, execute elsewhere, store, move. The only part of a night that writes states of step runs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from db.errors import StaleRun
+from db.store import ArtifactRow, AttemptView, BatchView, ItemView, MadeRow, RunView, Store
+from orchestrator.artifacts import ArtifactStore, item_folder, run_folder
+from orchestrator.clock import Clock
+from orchestrator.engines.base import Execution, Task
+from orchestrator.home import Home
+from orchestrator.log import Logger
+from orchestrator.remedies import Decision, Verdict, decide, derive_seed, jitter_of
+from orchestrator.settings import RetrySettings
+from steps.base import SHARED, Context, EngineKind, Made, Step, Subject
+from steps.errors import Remedy
+from steps.options import StepOptions
+
+
+class Runner:
+    """Moves the step runs of one batch. All methods may be called from any thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        home: Home,
+        batch: BatchView,
+        *,
+        steps: Sequence[Step],
+        options: StepOptions,
+        retry: RetrySettings,
+        clock: Clock,
+        log: Logger,
+    ) -> None:
+        self._store = store
+        self._home = home
+        self._batch = batch
+        self._steps = {step.name: step for step in steps}
+        self._options = options
+        self._retry = retry
+        self._clock = clock
+        self._log = log
+        self._artifacts = ArtifactStore(home.artifacts)
+        self._items: dict[int, ItemView] = {item.item_id: item for item in store.items(batch.id)}
+
+    def label(self, run: RunView) -> str:
+        """Name a run for people."""
+        title = self._items[run.item_id].title
+        return f"{title} ({run.variant})" if run.variant else title
+
+    def claim(self, run: RunView, *, instance: str | None) -> Task | None:
+        """Claim a run for an instance (None: for the CPU); None when somebody else moved it first.
+
+        The prompt id is made and stored here, before anything is sent anywhere.
+        """
+        prompt_id = str(uuid4()) if self._steps[run.step].engine is EngineKind.COMFYUI else None
+        try:
+            attempt = self._store.claim(
+                run.run_id,
+                batch_id=self._batch.id,
+                instance=instance,
+                prompt_id=prompt_id,
+                seed=self.seed_of(run),
+            )
+        except StaleRun:
+            self._log.info("run.stale", run_id=run.run_id, step=run.step)
+            return None
+        self._log.info(
+            "run.claimed", run_id=run.run_id, attempt_id=attempt.attempt_id, step=run.step, instance=instance
+        )
+        return self.task(run, attempt)
+
+    def task(self, run: RunView, attempt: AttemptView) -> Task:
+        """Describe an attempt for an engine. Its work folder is made, and emptied."""
+        return Task(
+            attempt_id=attempt.attempt_id,
+            run_id=run.run_id,
+            step=run.step,
+            context=self._context(run, attempt),
+            label=self.label(run),
+            instance=attempt.instance,
+            prompt_id=attempt.prompt_id,
+        )
+
+    def seed_of(self, run: RunView) -> int:
+        """Return the seed of a run's next try: another one after each try that asked for it."""
+        asked = sum(
+            1
+            for attempt in self._store.attempts_of_run(run.run_id)
+            if attempt.generation == run.generation and attempt.remedy == Remedy.RETRY_NEW_SEED
+        )
+        sha256 = self._items[run.item_id].sha256
+        return derive_seed(self._batch.seed, sha256, run.step, run.variant, run.generation, asked)
+
+    def finish(self, run: RunView, task: Task, execution: Execution) -> bool:
+        """Store what an attempt made, and move the run. False when somebody else moved it first.
+
+        Raises:
+            StepError: the files cannot be stored.
+        """
+        result = execution.result
+        try:
+            if result.turned_down:
+                self._store.turn_down(
+                    task.attempt_id,
+                    reasons=list(result.turned_down),
+                    data=dict(result.data),
+                    checks=[asdict(check) for check in result.checks],
+                )
+                self._log.info("run.turned_down", run_id=run.run_id, item_id=run.item_id, reasons=result.turned_down)
+                return True
+            item = self._items[run.item_id]
+            folder = item_folder(item.batch_id, item.item_id, item.title)
+            stored = self._artifacts.take(
+                result.files,
+                folder=f"{folder}/{run_folder(run.number, run.step, run.variant, run.generation)}",
+                work=task.context.work,
+            )
+            settled = self._store.complete(
+                task.attempt_id,
+                artifacts=[ArtifactRow(one.name, one.path, one.sha256, one.size_bytes, None) for one in stored],
+                data=dict(result.data),
+                checks=[asdict(check) for check in result.checks],
+                started_at=execution.started_at,
+                finished_at=execution.finished_at,
+            )
+        except StaleRun:
+            self._log.info("run.stale", run_id=run.run_id, step=run.step)
+            return False
+        finally:
+            self.clean(task)
+        for path in settled.superseded_paths:
+            self._artifacts.remove(path)
+        self._log.info("run.completed", run_id=run.run_id, attempt_id=task.attempt_id, step=run.step)
+        return True
+
+    def failed(self, run: RunView, task: Task, error: Exception, *, again: bool = True) -> Decision:
+        """Record a failed try and decide what follows.
+
+        Args:
+            run: The run as it was when it was claimed.
+            task: The try that failed.
+            error: Carries `remedy`, and `counted` when it does not speak against the item.
+            again: Whether another try may follow tonight; without it a retry is put off to another night.
+        """
+        remedy = getattr(error, "remedy", Remedy.RETRY)
+        tries = [one for one in self._store.attempts_of_run(run.run_id) if one.generation == run.generation]
+        decision = decide(
+            remedy,
+            counted=bool(getattr(error, "counted", True)),
+            tries_counted=sum(1 for one in tries if one.counted and one.outcome is not None),
+            tries_uncounted=sum(1 for one in tries if not one.counted and one.outcome is not None),
+            policy=self._retry,
+            jitter=jitter_of(task.context.seed),
+        )
+        facts = {"error_class": type(error).__name__, "message": str(error), "remedy": str(remedy)}
+        try:
+            if decision.verdict is Verdict.FAIL:
+                self._store.fail(task.attempt_id, **facts)
+            else:
+                retry_at = self._clock.now() + timedelta(seconds=decision.delay_s) if again else None
+                self._store.retry(task.attempt_id, **facts, retry_at=retry_at, counted=decision.counted)
+        except StaleRun:
+            self._log.info("run.stale", run_id=run.run_id, step=run.step)
+            return decision
+        finally:
+            self.clean(task)
+        event = "run.failed" if decision.verdict is Verdict.FAIL else "run.retry_scheduled"
+        self._log.warning(
+            event, run_id=run.run_id, attempt_id=task.attempt_id, step=run.step, instance=task.instance, **facts
+        )
+        return decision
+
+    def put_back(self, run: RunView, task: Task, reason: str) -> None:
+        """Give a run back that was cut short through no fault of its own."""
+        try:
+            self._store.put_back(task.attempt_id, reason=reason)
+            self._log.info("run.put_back", run_id=run.run_id, attempt_id=task.attempt_id, reason=reason)
+        except StaleRun:
+            self._log.info("run.stale", run_id=run.run_id, step=run.step)
+        finally:
+            self.clean(task)
+
+    def clean(self, task: Task) -> None:
+        """Remove an attempt's work folder."""
+        shutil.rmtree(task.context.work, ignore_errors=True)
+
+    def _context(self, run: RunView, attempt: AttemptView) -> Context:
+        item = self._items[run.item_id]
+        step = self._steps[run.step]
+        return Context(
+            subject=Subject(
+                item_id=item.item_id,
+                title=item.title,
+                painting=Path(item.path),
+                artist=item.artist,
+                year=item.year,
+                sitter=item.sitter,
+                licence=item.licence,
+                tags=tuple(item.tags),
+            ),
+            variant=run.variant,
+            seed=attempt.seed,
+            work=self._home.work_of(attempt.attempt_id),
+            made=self._made(run, step, self._store.made(run.item_id)),
+            options=self._options,
+        )
+
+    def _made(self, run: RunView, step: Step, rows: Mapping[tuple[str, str], MadeRow]) -> dict[str, Made]:
+        made = {}
+        for need in step.needs:
+            variant = run.variant if self._steps[need].per_language else SHARED
+            row = rows[(need, variant)]
+            files = {name: self._artifacts.absolute(path) for name, path in row.files.items()}
+            made[need] = Made(files=files, data=row.data or {})
+        return made

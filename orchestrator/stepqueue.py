@@ -1,0 +1,139 @@
+"""The step runs of one step, handed out to whoever can take one: the barrier between two steps.
+
+`take` blocks until a run is due, and answers None when the step is over: nothing waits and nothing is under way that
+might come back. The queue lives in memory; what it says is always behind a claim in the database.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from db.store import RunView
+from orchestrator.clock import Clock
+from orchestrator.placement import Waiting, choose
+
+
+@dataclass
+class _Entry:
+    run: RunView
+    due: float  # monotonic seconds
+    failed_on: set[str] = field(default_factory=set)
+
+
+class StepQueue:
+    """Ready step runs of one step. All methods may be called from any thread."""
+
+    def __init__(
+        self,
+        runs: Iterable[RunView],
+        *,
+        clock: Clock,
+        workers: Iterable[str],
+        may_start: Callable[[RunView], bool] = lambda run: True,
+    ) -> None:
+        """Fill the queue.
+
+        Args:
+            runs: What is ready, in order.
+            clock: The time.
+            workers: Names of the instances (or local workers) that will ask.
+            may_start: Asked just before a run is handed out; False leaves it, and everything after it, for another
+                night.
+        """
+        self._clock = clock
+        self._may_start = may_start
+        self._changed = threading.Condition()
+        now = clock.monotonic()
+        self._waiting = [_Entry(run, now) for run in runs]
+        self._taken: dict[int, tuple[_Entry, str]] = {}
+        self._in_flight: dict[str, int] = dict.fromkeys(workers, 0)
+        self.stopped_because: str | None = None
+
+    def adopt(self, run: RunView, worker: str) -> None:
+        """Count a run that is under way already."""
+        with self._changed:
+            self._taken[run.run_id] = (_Entry(run, self._clock.monotonic()), worker)
+            self._in_flight[worker] = self._in_flight.get(worker, 0) + 1
+
+    def take(self, worker: str) -> RunView | None:
+        """Block until there is a run for this worker; None when the step is over for it."""
+        with self._changed:
+            while True:
+                if self.stopped_because is not None or worker not in self._in_flight:
+                    return None
+                now = self._clock.monotonic()
+                due = [entry for entry in self._waiting if entry.due <= now]
+                chosen = choose(
+                    [Waiting(entry.run.run_id, frozenset(entry.failed_on)) for entry in due],
+                    worker,
+                    in_flight=self._in_flight,
+                )
+                if chosen is not None:
+                    entry = next(entry for entry in due if entry.run.run_id == chosen.run_id)
+                    if not self._may_start(entry.run):
+                        self._stop("what is left would not finish in time")
+                        return None
+                    self._waiting.remove(entry)
+                    self._taken[entry.run.run_id] = (entry, worker)
+                    self._in_flight[worker] += 1
+                    return entry.run
+                if not self._waiting and not self._taken:
+                    return None
+                soonest = min((entry.due for entry in self._waiting if entry.due > now), default=now + 1.0)
+                self._changed.wait(max(0.001, min(1.0, soonest - now)))
+
+    def left_card(self, run_id: int) -> None:
+        """Say that a run no longer occupies its instance, although it is not settled yet (its outputs are fetched)."""
+        with self._changed:
+            entry, worker = self._taken[run_id]
+            if worker:
+                self._in_flight[worker] = max(0, self._in_flight.get(worker, 0) - 1)
+                self._taken[run_id] = (entry, "")
+                self._changed.notify_all()
+
+    def settled(self, run_id: int) -> None:
+        """Say that a run is over in this step, one way or the other."""
+        with self._changed:
+            self._release(run_id)
+            self._changed.notify_all()
+
+    def again(self, run_id: int, *, delay_s: float, failed_on: str | None) -> None:
+        """Put a run back into the queue after a while."""
+        with self._changed:
+            entry = self._release(run_id)
+            entry.due = self._clock.monotonic() + delay_s
+            if failed_on is not None:
+                entry.failed_on.add(failed_on)
+            self._waiting.append(entry)
+            self._changed.notify_all()
+
+    def forget_worker(self, worker: str) -> bool:
+        """Leave an instance out from now on; False when none is left."""
+        with self._changed:
+            self._in_flight.pop(worker, None)
+            if not self._in_flight:
+                self._stop("no instance is left")
+            self._changed.notify_all()
+            return bool(self._in_flight)
+
+    def stop(self, reason: str) -> None:
+        """Hand out nothing more."""
+        with self._changed:
+            self._stop(reason)
+
+    def counts(self) -> tuple[int, int]:
+        """Return how many wait and how many are under way."""
+        with self._changed:
+            return len(self._waiting), len(self._taken)
+
+    def _stop(self, reason: str) -> None:
+        self.stopped_because = self.stopped_because or reason
+        self._changed.notify_all()
+
+    def _release(self, run_id: int) -> _Entry:
+        entry, worker = self._taken.pop(run_id)
+        if worker and worker in self._in_flight:
+            self._in_flight[worker] -= 1
+        return entry
