@@ -1,0 +1,254 @@
+"""The tables, with everything that must never be true as a constraint or a unique index.
+
+    painting ─< painting_list         every known painting; the named lists it is on
+       └─ item ─< step_run ─< attempt ─< artifact
+            │         └──────────────────────┘
+    batch ─< batch_item >─ item       the nights an item took part in
+    event                             what happened, in order: every move of a state leaves one
+    run_lock                          who drives the instances
+
+Rows are read and written by `db/store.py` only, with statements over these tables. The comments at the indexes say
+which question each one answers quickly with a million step runs.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, Index, MetaData, Table, UniqueConstraint, text
+from sqlmodel import Field, SQLModel
+
+from db.columns import OutsideText, StateValue, UtcDateTime
+from db.states import State
+
+# Names are given, never left to the database: a later migration has to be able to say which one it changes.
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+STATES_IN_SQL = "state IN ({})".format(", ".join(f"'{state.value}'" for state in State))
+OUTCOMES_IN_SQL = "outcome IN ('complete', 'failed', 'put_back', 'aborted')"
+CLOSINGS_IN_SQL = "outcome IN ('complete', 'stopped', 'failed')"
+ORIGINS_IN_SQL = "origin IN ('drawn', 'carried', 'redo')"
+LIVE = text("outcome IS NULL")
+MADE = text("outcome = 'complete'")
+CURRENT = text("superseded_at IS NULL")
+OPEN = text("closed_at IS NULL")
+
+
+class Record(SQLModel):
+    """What all tables share: one set of names, apart from any other user of SQLModel in the process."""
+
+    metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMING)
+
+
+def _json(*, nullable: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(JSON(none_as_null=True), nullable=nullable))
+
+
+class Painting(Record, table=True):
+    """A known painting. The content of its file is its identity."""
+
+    __tablename__ = "painting"
+
+    id: int | None = Field(default=None, primary_key=True)
+    sha256: str = Field(max_length=64, unique=True)
+    path: str  # of the original file, absolute
+    title: str
+    artist: str | None = None
+    year: int | None = None
+    sitter: str | None = None
+    licence: str | None = None
+    source: str | None = None
+    tags: list[str] = _json()
+    width_px: int | None = None
+    height_px: int | None = None
+    added_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class PaintingList(Record, table=True):
+    """A painting on a named list, such as `portraits`."""
+
+    __tablename__ = "painting_list"
+
+    name: str = Field(primary_key=True, max_length=100)
+    painting_id: int = Field(primary_key=True, foreign_key="painting.id", index=True)
+
+
+class Batch(Record, table=True):
+    """One night, with the settings and the seed it ran with."""
+
+    __tablename__ = "batch"
+    __table_args__ = (
+        CheckConstraint(CLOSINGS_IN_SQL, name="outcome"),
+        CheckConstraint("(closed_at IS NULL) = (outcome IS NULL)", name="closed"),
+        # Which night is unfinished?
+        Index("ix_batch_open", "id", sqlite_where=OPEN, postgresql_where=OPEN),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    seed: int = Field(sa_type=BigInteger)
+    list_name: str = Field(max_length=100)
+    wanted: int  # how many items were asked for
+    languages: list[str] = _json()
+    settings: dict[str, Any] = _json()
+    preview: bool = False
+    log_path: str | None = None
+    opened_at: datetime = Field(sa_type=UtcDateTime)
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    outcome: str | None = Field(default=None, max_length=10)
+
+
+class Item(Record, table=True):
+    """One painting in the batch that drew it. A painting is used once, whatever becomes of it."""
+
+    __tablename__ = "item"
+    __table_args__ = (CheckConstraint(STATES_IN_SQL, name="state"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    painting_id: int = Field(foreign_key="painting.id", unique=True)
+    batch_id: int = Field(foreign_key="batch.id", index=True)
+    state: State = Field(default=State.PENDING, sa_type=StateValue, index=True)
+    reasons: list[str] = _json()
+    languages: list[str] = _json()
+
+
+class BatchItem(Record, table=True):
+    """An item that a batch works on, and how it came to it."""
+
+    __tablename__ = "batch_item"
+    __table_args__ = (CheckConstraint(ORIGINS_IN_SQL, name="origin"),)
+
+    batch_id: int = Field(primary_key=True, foreign_key="batch.id")
+    item_id: int = Field(primary_key=True, foreign_key="item.id", index=True)
+    origin: str = Field(max_length=10)
+    position: int  # 0-based order of work within the batch
+
+
+class StepRun(Record, table=True):
+    """One step of one item in one variant."""
+
+    __tablename__ = "step_run"
+    __table_args__ = (
+        UniqueConstraint("item_id", "step", "variant"),
+        CheckConstraint(STATES_IN_SQL, name="state"),
+        # How far is everything? Answered from this index alone.
+        Index("ix_step_run_step_state", "step", "state"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    item_id: int = Field(foreign_key="item.id")
+    step: str = Field(max_length=40)
+    number: int  # 0-based place of the step in the pipeline
+    variant: str = Field(default="", max_length=20)
+    state: State = Field(default=State.PENDING, sa_type=StateValue)
+    generation: int = 0  # one more each time it is sent back
+    attempts_counted: int = 0  # finished attempts of this generation that count against the limit
+    retry_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    data: dict[str, Any] | None = _json(nullable=True)
+    checks: list[dict[str, Any]] | None = _json(nullable=True)
+
+
+class Attempt(Record, table=True):
+    """One try of a step run. It is live until it has an outcome."""
+
+    __tablename__ = "attempt"
+    __table_args__ = (
+        UniqueConstraint("run_id", "generation", "number"),
+        CheckConstraint(OUTCOMES_IN_SQL, name="outcome"),
+        # A run is worked on once at a time; the same index finds what is in flight.
+        Index("uq_attempt_live", "run_id", unique=True, sqlite_where=LIVE, postgresql_where=LIVE),
+        # How long does a step usually take?
+        Index("ix_attempt_made", "step", "id", sqlite_where=MADE, postgresql_where=MADE),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="step_run.id")
+    batch_id: int = Field(foreign_key="batch.id", index=True)
+    step: str = Field(max_length=40)  # the run's, repeated here for the index above
+    generation: int
+    number: int  # 1-based within the generation, counting all
+    instance: str | None = None
+    prompt_id: str | None = Field(default=None, max_length=100, unique=True)
+    seed: int = Field(sa_type=BigInteger)
+    claimed_at: datetime = Field(sa_type=UtcDateTime)
+    queued_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)  # on the card
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    outcome: str | None = Field(default=None, max_length=10)
+    counted: bool = True
+    error_class: str | None = Field(default=None, max_length=100)
+    error_message: str | None = Field(default=None, sa_type=OutsideText)
+    remedy: str | None = Field(default=None, max_length=40)
+
+
+class Artifact(Record, table=True):
+    """A checked file that an attempt made. It is current until a later one supersedes it."""
+
+    __tablename__ = "artifact"
+    __table_args__ = (
+        Index("uq_artifact_current", "run_id", "name", unique=True, sqlite_where=CURRENT, postgresql_where=CURRENT),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    run_id: int = Field(foreign_key="step_run.id", index=True)
+    attempt_id: int = Field(foreign_key="attempt.id", index=True)
+    name: str = Field(max_length=60)
+    path: str  # relative to the root of the artifacts
+    sha256: str = Field(max_length=64)
+    size_bytes: int = Field(sa_type=BigInteger)
+    media: dict[str, Any] | None = _json(nullable=True)
+    made_at: datetime = Field(sa_type=UtcDateTime)
+    superseded_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Event(Record, table=True):
+    """Something that happened. Never changed, never deleted."""
+
+    __tablename__ = "event"
+    __table_args__ = (
+        Index("ix_event_batch_id", "batch_id", "id"),
+        Index("ix_event_item_id", "item_id", "id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    name: str = Field(max_length=60)
+    batch_id: int | None = Field(default=None, foreign_key="batch.id")
+    item_id: int | None = Field(default=None, foreign_key="item.id")
+    run_id: int | None = Field(default=None, foreign_key="step_run.id")
+    attempt_id: int | None = Field(default=None, foreign_key="attempt.id")
+    details: dict[str, Any] = _json()
+
+
+class RunLock(Record, table=True):
+    """Who drives something that only one process may drive."""
+
+    __tablename__ = "run_lock"
+
+    name: str = Field(primary_key=True, max_length=60)
+    owner: str
+    host: str
+    pid: int
+    acquired_at: datetime = Field(sa_type=UtcDateTime)
+    heartbeat_at: datetime = Field(sa_type=UtcDateTime)
+
+
+def _table(model: type[Record]) -> Table:
+    return Record.metadata.tables[str(model.__tablename__)]
+
+
+PAINTINGS = _table(Painting)
+PAINTING_LISTS = _table(PaintingList)
+BATCHES = _table(Batch)
+ITEMS = _table(Item)
+BATCH_ITEMS = _table(BatchItem)
+RUNS = _table(StepRun)
+ATTEMPTS = _table(Attempt)
+ARTIFACTS = _table(Artifact)
+EVENTS = _table(Event)
+RUN_LOCKS = _table(RunLock)
