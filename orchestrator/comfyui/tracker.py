@@ -1,0 +1,182 @@
+"""The poller of one instance: asks the queue and the history as often as the socket's silence calls for, and settles
+every prompt by what the history says.
+
+It is the only place that decides that a prompt has ended, is lost, or that the instance is down. One thread serves all
+prompts of the instance, so that two waiting prompts cost one question, and so that those who wait never block on HTTP.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from orchestrator.clock import Clock
+from orchestrator.comfyui.client import RECHECK_S, ComfyClient
+from orchestrator.comfyui.errors import AnswerTimedOut, ComfyUIError, PromptLost
+from orchestrator.comfyui.events import EventStream
+from orchestrator.comfyui.replies import Place
+from orchestrator.comfyui.watch import Board, Watch
+
+HURRY_S = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
+"""Waits before each question for the history of a prompt that an event called ended: it is written right after."""
+GIVE_UP_HURRY_S = 3.0  # an end without a history by then: look everywhere
+SILENT_POLL_S = (0.25, 2.0)  # while no socket is live: from, up to
+LIVE_POLL_S = 2.0  # while one is, but says nothing
+FLOWING_POLL_S = 5.0  # while events flow
+POLL_TIMEOUT_S = 10.0
+
+
+class Tracker:
+    """Polls one instance in a thread of its own.
+
+    Args:
+        client: How to ask.
+        board: What is watched, and where answers go.
+        socket: Whether events come, and the means to open it anew.
+        down_after_s: Seconds without a connection after which the prompts are told that the instance is down.
+    """
+
+    def __init__(self, client: ComfyClient, board: Board, *, socket: EventStream, down_after_s: float) -> None:
+        self._client = client
+        self._clock: Clock = client.clock
+        self._board = board
+        self._socket = socket
+        self._down_after_s = down_after_s
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._looked_at = float("-inf")
+        self._hurried = 0
+        self._quiet_looks = 0
+        self._down_since: float | None = None
+        self._doubtful = True  # the server may be another process than the one we knew
+        self.boot_id: str | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name=f"poll {self._client.url}", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """End. A question in progress is not waited for longer than a moment."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(0.5)
+
+    def wake(self) -> None:
+        """Think again about when to look: something has changed."""
+        self._hurried = 0
+        self._quiet_looks = 0
+        self._wake.set()
+
+    def look_now(self) -> None:
+        """Look at once."""
+        self._looked_at = float("-inf")
+        self.wake()
+
+    def doubt(self) -> None:
+        """Look at once, and check that it is still the same server: the socket was lost or is new."""
+        self._doubtful = True
+        self.look_now()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            delay_s = self._delay(self._board.open_watches())
+            due_s = None if delay_s is None else self._looked_at + delay_s - self._clock.monotonic()
+            if due_s is None or due_s > 0:
+                self._wake.wait(due_s)
+                if self._wake.is_set():
+                    self._wake.clear()
+                    continue
+            self._looked_at = self._clock.monotonic()
+            self._poll(self._board.open_watches())
+
+    def _delay(self, watches: Sequence[Watch]) -> float | None:
+        """Return the seconds until the next look; None: there is nothing to look for."""
+        if not watches:
+            return None
+        now = self._clock.monotonic()
+        if self._down_since is None and any(_is_ending(watch, now) for watch in watches):
+            return HURRY_S[min(self._hurried, len(HURRY_S) - 1)]
+        delays = [watch.absent_since + RECHECK_S - now for watch in watches if watch.absent_since is not None]
+        if not self._socket.is_live or self._down_since is not None:
+            first, last = SILENT_POLL_S
+            delays.append(min(last, first * 1.25**self._quiet_looks))
+        else:
+            flowing = any(now - watch.alive_at < LIVE_POLL_S for watch in watches)
+            delays.append(FLOWING_POLL_S if flowing else LIVE_POLL_S)
+        return max(0.01, min(delays))
+
+    def _poll(self, watches: Sequence[Watch]) -> None:
+        if not watches:
+            return
+        try:
+            now = self._clock.monotonic()
+            ending = [watch for watch in watches if _is_ending(watch, now)]
+            if ending and self._down_since is None:
+                self._hurried += 1
+                self._fetch_ended(ending)
+            else:
+                self._quiet_looks += 1
+                self._look(watches)
+            self._down_since = None
+        except AnswerTimedOut:
+            pass  # stalled, not gone: whoever waits counts the silence
+        except ComfyUIError as error:
+            self._note_down(watches, error)
+
+    def _fetch_ended(self, watches: Sequence[Watch]) -> None:
+        for watch in watches:
+            entry = self._client.history(watch.prompt_id, read_timeout_s=POLL_TIMEOUT_S)
+            if entry is not None:
+                self._board.settle(watch, entry=entry)
+
+    def _look(self, watches: Sequence[Watch]) -> None:
+        """Look for every prompt: first the queue, then the history; in this order no prompt can slip through."""
+        restarted = self._note_restart()
+        queue = self._client.queue(read_timeout_s=POLL_TIMEOUT_S)
+        for watch in watches:
+            place, item = queue.find(watch.prompt_id)
+            if item is not None:
+                others = queue.running + queue.pending
+                self._board.seen_in_queue(watch, place, item, others=others, ours=self._client.client_id)
+                if place is Place.RUNNING and (watch.foreign or not self._socket.is_live):
+                    self._board.seen_healthy(watch)
+                continue
+            entry = self._client.history(watch.prompt_id, read_timeout_s=POLL_TIMEOUT_S)
+            if entry is not None:
+                self._doubt_socket(watch)
+                self._board.settle(watch, entry=entry)
+            elif self._board.seen_nowhere(watch) >= RECHECK_S - 0.05 or restarted:
+                why = "it has restarted" if restarted else "it restarted, or its queue or history was cleared"
+                message = f"{self._client.url} knows nothing of the prompt any more: {why}"
+                self._board.settle(watch, error=PromptLost(message, prompt_id=watch.prompt_id))
+
+    def _note_restart(self) -> bool:
+        """Tell whether the server is another process than before; asked only where that may be."""
+        if not self._doubtful:
+            return False
+        before = self.boot_id
+        self.boot_id = self._client.system_stats(read_timeout_s=POLL_TIMEOUT_S).boot_id
+        self._doubtful = False
+        return before is not None and self.boot_id is not None and before != self.boot_id
+
+    def _note_down(self, watches: Sequence[Watch], error: ComfyUIError) -> None:
+        now = self._clock.monotonic()
+        self._doubtful = True
+        if self._down_since is None:
+            self._down_since = now
+        if now - self._down_since >= self._down_after_s:
+            for watch in watches:
+                self._board.settle(watch, error=error.about(prompt_id=watch.prompt_id))
+
+    def _doubt_socket(self, watch: Watch) -> None:
+        """Open the socket anew if it should have told of an end that polling found."""
+        if self._socket.is_live and watch.ended_at is None and not (watch.foreign or watch.reattached):
+            self._socket.renew()
+
+
+def _is_ending(watch: Watch, now: float) -> bool:
+    return watch.ended_at is not None and now - watch.ended_at < GIVE_UP_HURRY_S
