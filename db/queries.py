@@ -11,9 +11,13 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, exi
 from db.errors import NotFound
 from db.models import ARTIFACTS, ATTEMPTS, BATCH_ITEMS, BATCHES, EVENTS, ITEMS, PAINTING_LISTS, PAINTINGS, RUNS
 from db.states import State
-from db.views import ArtifactView, AttemptView, BatchView, EventView, ItemView, MadeRow, RunView, Status
+from db.views import ArtifactView, AttemptView, BatchView, EventView, ItemView, MadeRow, PaintingRow, RunView, Status
 
 RECENT_ATTEMPTS = 50  # that `typical_seconds` looks at
+
+
+def _columns(table: Table, names: str) -> list[ColumnElement[Any]]:
+    return [table.c[name] for name in names.split()]
 
 
 def lists(conn: Connection) -> dict[str, int]:
@@ -26,6 +30,17 @@ def unused_count(conn: Connection, list_name: str) -> int:
     """Return how many paintings of a list no item ever used."""
     used = exists().where(ITEMS.c.painting_id == PAINTING_LISTS.c.painting_id)
     return conn.execute(select(func.count()).where(PAINTING_LISTS.c.name == list_name, ~used)).scalar_one()
+
+
+def unused(conn: Connection, list_name: str) -> list[PaintingRow]:
+    """Return the paintings of a list that no item ever used, in the order of their content's hash."""
+    rows = conn.execute(
+        select(*_columns(PAINTINGS, "sha256 path title artist year sitter licence source tags width_px height_px"))
+        .join(PAINTING_LISTS, PAINTING_LISTS.c.painting_id == PAINTINGS.c.id)
+        .where(PAINTING_LISTS.c.name == list_name, ~exists().where(ITEMS.c.painting_id == PAINTINGS.c.id))
+        .order_by(PAINTINGS.c.sha256)
+    )
+    return [PaintingRow(**{**row, "tags": tuple(row["tags"])}) for row in rows.mappings()]
 
 
 def batch(conn: Connection, *where: ColumnElement[bool]) -> BatchView | None:
@@ -42,10 +57,7 @@ def batch(conn: Connection, *where: ColumnElement[bool]) -> BatchView | None:
     )
 
 
-def _columns(table: Table, names: str) -> list[ColumnElement[Any]]:
-    return [table.c[name] for name in names.split()]
-
-
+_LIVE = ATTEMPTS.c.outcome.is_(None)
 _ATTEMPT_COLUMNS = (
     ATTEMPTS.c.id.label("attempt_id"),
     RUNS.c.item_id,
@@ -85,26 +97,34 @@ def attempt_view(conn: Connection, attempt_id: int) -> AttemptView:
 
 def snapshot(conn: Connection, batch_id: int) -> list[RunView]:
     """Return all step runs of a batch: by step, and within a step in the batch's order of work."""
-    in_batch = BATCH_ITEMS.c.batch_id == batch_id
-    live = attempts_where(
-        conn,
-        ATTEMPTS.c.outcome.is_(None),
-        RUNS.c.item_id.in_(select(BATCH_ITEMS.c.item_id).where(in_batch)),
-    )
-    live_of_run = {attempt.run_id: attempt for attempt in live}
-    rows = conn.execute(
-        select(
-            RUNS.c.id.label("run_id"),
-            RUNS.c.item_id,
-            ITEMS.c.state.label("item_state"),
-            *_columns(RUNS, "step number variant state generation attempts_counted retry_at"),
-        )
+    members = select(BATCH_ITEMS.c.item_id).where(BATCH_ITEMS.c.batch_id == batch_id)
+    statement = (
+        _select_runs()
         .join(BATCH_ITEMS, BATCH_ITEMS.c.item_id == RUNS.c.item_id)
-        .join(ITEMS, ITEMS.c.id == RUNS.c.item_id)
-        .where(in_batch)
+        .where(BATCH_ITEMS.c.batch_id == batch_id)
         .order_by(RUNS.c.number, BATCH_ITEMS.c.position, RUNS.c.id)
     )
-    return [RunView(**row._mapping, live_attempt=live_of_run.get(row.run_id)) for row in rows]
+    return _run_views(conn, statement, attempts_where(conn, _LIVE, RUNS.c.item_id.in_(members)))
+
+
+def runs_of_item(conn: Connection, item_id: int) -> list[RunView]:
+    """Return all step runs of an item, in the order of the pipeline."""
+    statement = _select_runs().where(RUNS.c.item_id == item_id).order_by(RUNS.c.number, RUNS.c.id)
+    return _run_views(conn, statement, attempts_where(conn, _LIVE, RUNS.c.item_id == item_id))
+
+
+def _select_runs() -> Select[Any]:
+    return select(
+        RUNS.c.id.label("run_id"),
+        RUNS.c.item_id,
+        ITEMS.c.state.label("item_state"),
+        *_columns(RUNS, "step number variant state generation attempts_counted retry_at"),
+    ).join(ITEMS, ITEMS.c.id == RUNS.c.item_id)
+
+
+def _run_views(conn: Connection, statement: Select[Any], live: list[AttemptView]) -> list[RunView]:
+    live_of_run = {attempt.run_id: attempt for attempt in live}
+    return [RunView(**row._mapping, live_attempt=live_of_run.get(row.run_id)) for row in conn.execute(statement)]
 
 
 def _item_view(row: RowMapping) -> ItemView:

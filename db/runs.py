@@ -19,7 +19,7 @@ from db.models import ARTIFACTS, ATTEMPTS, ITEMS, RUNS
 from db.moves import About, advance
 from db.queries import attempt_view, attempts_where
 from db.settling import RunState, verdict
-from db.states import CLAIMABLE, MOVES, State
+from db.states import CLAIMABLE, MOVES, SETTLED, State
 from db.views import ArtifactRow, AttemptView, Settled
 
 Needs = Mapping[str, Sequence[str]]
@@ -49,8 +49,8 @@ def claim(conn: Connection, claimed: Claim, *, at: datetime) -> AttemptView:
     """Take a step run for oneself. The first claim of an item starts the item.
 
     Raises:
-        StaleRun: it is not claimable, or somebody else took it.
-        StaleItem: its item is settled.
+        StaleRun: it is not claimable, somebody else took it, or its item is settled.
+        NotFound: there is no such run.
         Conflict: the prompt id was used before.
     """
     run = conn.execute(
@@ -62,6 +62,8 @@ def claim(conn: Connection, claimed: Claim, *, at: datetime) -> AttemptView:
         raise NotFound(f"there is no step run {claimed.run_id}")
     if run.state not in CLAIMABLE:
         raise StaleRun(f"run {run.id}: run.claimed needs {' or '.join(sorted(CLAIMABLE))}, it is {run.state}")
+    if run.item_state in SETTLED:
+        raise StaleRun(f"run {run.id}: its item {run.item_id} is {run.item_state}")
     attempt_id = _insert_attempt(conn, claimed, run, at=at)
     about = About(claimed.batch_id, run.item_id, run.id, attempt_id, _without_none(instance=claimed.instance))
     advance(conn, RUNS, run.id, "run.claimed", at=at, about=about, values={"retry_at": None})

@@ -18,7 +18,7 @@ from db.engine import read, write
 from db.errors import NotFound
 from db.models import ARTIFACTS, ATTEMPTS, BATCHES, EVENTS, RUNS
 from db.moves import About, record
-from db.states import State
+from db.states import MOVES, State
 from db.views import (
     Added,
     ArtifactRow,
@@ -34,6 +34,24 @@ from db.views import (
     Status,
     StepSpec,
 )
+
+# The values that its methods take and return belong to its surface.
+__all__ = [
+    "Added",
+    "ArtifactRow",
+    "ArtifactView",
+    "AttemptView",
+    "BatchView",
+    "EventView",
+    "ItemView",
+    "MadeRow",
+    "PaintingRow",
+    "RunView",
+    "Settled",
+    "Status",
+    "StepSpec",
+    "Store",
+]
 
 
 class Store:
@@ -68,6 +86,11 @@ class Store:
         """Return how many paintings of a list no item ever used."""
         with read(self._engine) as conn:
             return queries.unused_count(conn, list_name)
+
+    def unused(self, list_name: str) -> list[PaintingRow]:
+        """Return the paintings of a list that no item ever used, in the order of their content's hash."""
+        with read(self._engine) as conn:
+            return queries.unused(conn, list_name)
 
     # Nights
 
@@ -146,8 +169,8 @@ class Store:
         """Take a step run for oneself and return the attempt. The first claim of an item starts the item.
 
         Raises:
-            StaleRun: somebody else took it, or it is not to do any more.
-            StaleItem: its item is settled.
+            StaleRun: somebody else took it, it is not to do any more, or its item is settled.
+            NotFound: there is no such run.
             Conflict: the prompt id was used before.
         """
         claimed = runs.Claim(run_id, batch_id, instance, prompt_id, seed)
@@ -258,6 +281,11 @@ class Store:
         with read(self._engine) as conn:
             return queries.item(conn, item_id)
 
+    def runs_of_item(self, item_id: int) -> list[RunView]:
+        """Return all step runs of an item, in the order of the pipeline."""
+        with read(self._engine) as conn:
+            return queries.runs_of_item(conn, item_id)
+
     def abort_item(self, item_id: int, *, reason: str) -> tuple[AttemptView, ...]:
         """Abort an item for the operator. Return the attempts that were live, so that their prompts can be stopped.
 
@@ -361,7 +389,13 @@ class Store:
         attempt_id: int | None = None,
         **details: Any,
     ) -> None:
-        """Record something that moves no state, such as `instance.restarted`."""
+        """Record something that moves no state, such as `instance.restarted`.
+
+        Raises:
+            ValueError: the name is that of a move, which only the move itself may record.
+        """
+        if name in MOVES:
+            raise ValueError(f"{name} is the name of a move")
         about = About(batch_id, item_id, run_id, attempt_id, details)
         with write(self._engine) as conn:
             record(conn, name, at=self._now(), about=about)
