@@ -308,10 +308,10 @@ def review(
     as_json: AsJson = False,
 ) -> None:
     """Look at new videos one by one: approve, reject with a reason, or send back."""
-    from orchestrator.review import review_in_terminal
+    from orchestrator.review.terminal import review_in_terminal
 
     home, store = _store(_settings())
-    review_in_terminal(console, store, home, batch_id=batch, as_json=as_json)
+    review_in_terminal(console, store, home, batch_id=batch, json_only=as_json)
 
 
 # --- looking at things ----------------------------------------------------------------------------------------------

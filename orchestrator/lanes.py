@@ -16,7 +16,7 @@ from datetime import datetime
 
 from db.store import RunView, Store
 from orchestrator.clock import Clock
-from orchestrator.comfyui.errors import Stopped
+from orchestrator.comfyui.errors import ComfyUIError, Stopped
 from orchestrator.comfyui.session import HistoryEntry
 from orchestrator.comfyui.workflow import Workflow
 from orchestrator.engines.base import Execution, Task, Tick
@@ -237,7 +237,7 @@ class _Drive:
 
     def _treat(self, run: RunView, task: Task, error: Exception, *, instance: Instance | None, seen: int) -> None:
         """Record a failed try and do what it leads to. The table is in remedies.py."""
-        if not isinstance(error, StepError):
+        if not isinstance(error, (StepError, ComfyUIError)):
             self.lanes.log.error("defect", run_id=run.run_id, attempt_id=task.attempt_id, exc_info=error)
         decision = self.lanes.runner.failed(run, task, error)
         self._trip(run, error, decision)

@@ -94,19 +94,26 @@ def run_night(
         stack.callback(night_log.close)
         log = night_log.logger()
         fleet = stack.enter_context(Fleet(settings, home, clock=clock, log=log))
+
+        def night_of(batch: BatchView) -> Night:
+            return Night(
+                store,
+                home,
+                settings,
+                batch,
+                fleet=fleet,
+                clock=clock,
+                log=log,
+                observer=observer or Quiet(),
+                stop=stop or StopSignal(),
+                deadline=request.stop_by,
+            )
+
+        unfinished = store.unfinished_batch()
+        if unfinished is not None and not request.resume:
+            night_of(unfinished).wind_up()
         batch, resumed = _open_batch(store, settings, request, fleet=fleet, log=log)
-        night = Night(
-            store,
-            home,
-            settings,
-            batch,
-            fleet=fleet,
-            clock=clock,
-            log=log,
-            observer=observer or Quiet(),
-            stop=stop or StopSignal(),
-            deadline=request.stop_by,
-        )
+        night = night_of(batch)
         outcome = night.run(resumed=resumed)
     return NightResult(batch.id, outcome, dict(night.stopped_steps), home.log_of(batch.id))
 
@@ -188,6 +195,15 @@ class Night:
                 break
         return self._close()
 
+    def wind_up(self) -> None:
+        """Collect what an unfinished batch still has in flight, and close it: a new night takes over the rest."""
+        runs = {run.run_id: run for run in self._snapshot()}
+        adopted = recover(self._store, self._home, runs, fleet=self._fleet, runner=self._runner, log=self._log)
+        for step in self._steps:
+            if mine := of_step(adopted, step.name):
+                self._run_step(step, [], mine)
+        self._store.close_batch(self._batch.id, "stopped")
+
     def _run_step(self, step: Step, waiting: Sequence[RunView], adopted: Sequence[Adopted]) -> StepOutcome:
         """One step for all items that are ready for it: the barrier is the end of this function."""
         expected = self._expected_s(step)
@@ -245,7 +261,7 @@ class Night:
         for item_id in {run.item_id for run in self._snapshot()}:
             state = self._store.settle_item(item_id)
             if state is State.PROCESSING:
-                self._store.put_back_item(item_id)
+                self._store.put_back_item(item_id)  # the night ended first: no item is left half-way
                 state = State.PENDING
             states.append(state)
         if any(state in (State.PENDING, State.REDO) for state in states):
@@ -282,8 +298,6 @@ def _open_batch(
     if request.resume and unfinished is not None:
         log.info("night.resumed", batch_id=unfinished.id)
         return unfinished, True
-    if unfinished is not None:
-        store.close_batch(unfinished.id, "stopped")
     list_name = request.list_name or settings.night.list
     wanted = request.paintings if request.paintings is not None else settings.night.paintings
     seed = next(

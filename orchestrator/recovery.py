@@ -11,8 +11,8 @@ import shutil
 from collections.abc import Mapping, Sequence
 
 from db.store import AttemptView, RunView, Store
-from orchestrator.comfyui.client import Place
 from orchestrator.comfyui.errors import ComfyUIError
+from orchestrator.comfyui.replies import Place
 from orchestrator.fleet import Fleet
 from orchestrator.home import Home
 from orchestrator.lanes import Adopted
@@ -53,7 +53,7 @@ def recover(
             log.info("attempt.lost", attempt_id=attempt.attempt_id, run_id=attempt.run_id, instance=attempt.instance)
             continue
         adopted.append(Adopted(run, runner.task(run, attempt)))
-        event = "attempt.collected" if found in (Place.SUCCESS, Place.ERROR) else "attempt.reattached"
+        event = "attempt.collected" if found is Place.FINISHED else "attempt.reattached"
         log.info(event, attempt_id=attempt.attempt_id, run_id=attempt.run_id, instance=attempt.instance)
         store.log_event(event, attempt_id=attempt.attempt_id, run_id=attempt.run_id, item_id=attempt.item_id)
     return adopted

@@ -155,7 +155,9 @@ class LocalSettings(Options):
 class Settings(Options):
     """The whole of config.yaml."""
 
-    home: Path = Field(Path("."), description="Database, artifacts, pool, reports and logs; relative to this file")
+    home: Path = Field(
+        Path("~/nightreel"), description="Database, artifacts, pool, reports and logs; relative to this file"
+    )
     languages: tuple[Language, ...] = Field(("fr", "en"), min_length=1, description="One video each, of: fr, en")
     night: NightSettings = Field(NightSettings(), description="What a night takes on")
     retry: RetrySettings = Field(RetrySettings(), description="What happens after an error")
