@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import NAMESPACE_URL, uuid5
 
 from orchestrator.children import Child
 from orchestrator.clock import Clock
@@ -209,9 +210,14 @@ class Fleet:
             arguments += ["--timed", f"{class_name}={seconds}"]
         child = Child(name, "orchestrator.embedded", folder=folder, arguments=arguments, probe="/system_stats")
         self._start_child(child)
-        session = InstanceSession(name, child.address, clock=self._clock)
+        session = self._session(name, child.address)
         session.start()
         return Instance(name, session, ProcessRestart(child.restart), preview=True, child=child)
+
+    def _session(self, name: str, url: str) -> InstanceSession:
+        """Return a session whose client id is the same in every night: after a crash, events go on coming."""
+        client_id = str(uuid5(NAMESPACE_URL, f"{self._home.root}#{name}"))
+        return InstanceSession(name, url, clock=self._clock, client_id=client_id)
 
     def _start_child(self, child: Child) -> None:
         child.start()
@@ -221,7 +227,7 @@ class Fleet:
 
     def _open_listed(self, listed: InstanceSettings) -> Instance:
         assert listed.url is not None, "settings demand an address of every working instance"
-        session = InstanceSession(listed.name, listed.url, clock=self._clock)
+        session = self._session(listed.name, listed.url)
         try:
             stats = session.client.system_stats()
         except ComfyUIError:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from db.store import RunView, Store
 from orchestrator.clock import Clock
 from orchestrator.comfyui.errors import ComfyUIError, Stopped
-from orchestrator.comfyui.session import HistoryEntry
+from orchestrator.comfyui.replies import HistoryEntry
 from orchestrator.comfyui.workflow import Workflow
 from orchestrator.engines.base import Execution, Task, Tick
 from orchestrator.engines.local import PromptEngine, run_local
@@ -271,7 +271,8 @@ class _Drive:
     def _drop(self, instance: Instance, run: RunView, task: Task) -> None:
         """Give up a running prompt because we were told to stop at once."""
         if task.prompt_id is not None:
-            instance.session.abandon(task.prompt_id)
+            with suppress(ComfyUIError):  # it is stopping that counts; the prompt may run on, and is not collected
+                instance.session.withdraw(task.prompt_id)
         self.lanes.runner.put_back(run, task, "stopped at once")
         self.queue.settled(run.run_id)
         self.lanes.observer.run_finished(task, "put back")

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orchestrator.clock import Clock
-from orchestrator.comfyui.events import Progress
-from orchestrator.comfyui.session import HistoryEntry, InstanceSession
+from orchestrator.comfyui.progress import Progress, Started
+from orchestrator.comfyui.replies import HistoryEntry
+from orchestrator.comfyui.session import InstanceSession
 from orchestrator.comfyui.workflow import Workflow
 from orchestrator.engines.base import Execution, Listener, Task, Tick
 from steps.base import ComfyStep, LocalStep
@@ -62,7 +63,7 @@ class PromptEngine:
             task.prompt_id,
             idle_timeout_s=timing.idle_timeout_s,
             total_timeout_s=timing.total_timeout_s,
-            on_progress=lambda progress: self._tell(task, progress),
+            on_progress=lambda news: self._tell(task, news),
             stop=stop,
         )
 
@@ -72,7 +73,7 @@ class PromptEngine:
         Raises:
             ComfyUIError, StepError: an output is missing or not what it should be.
         """
-        outputs = self.session.client.collect(entry, self.workflow.manifest.outputs, into=self._downloads(task))
+        outputs = self.session.collect(entry, self.workflow.manifest.outputs, into=self._downloads(task))
         result = self.step.collect(task.context, outputs)
         return Execution(result, started_at=entry.started_at, finished_at=entry.finished_at)
 
@@ -81,7 +82,8 @@ class PromptEngine:
         folder.mkdir(exist_ok=True)
         return folder
 
-    def _tell(self, task: Task, progress: Progress) -> None:
-        if progress.started_at is not None:
-            self.listener.started(task, progress.started_at)
-        self.listener.progress(task, Tick(progress.node_title, progress.value, progress.maximum, progress.percent))
+    def _tell(self, task: Task, news: Progress | Started) -> None:
+        if isinstance(news, Started):
+            self.listener.started(task, news.at)
+        else:
+            self.listener.progress(task, Tick(news.node_title, news.value, news.maximum, news.percent))

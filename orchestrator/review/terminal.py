@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -55,12 +57,11 @@ def _show(console: Console, video: Waiting, place: str) -> None:
     _print_checks(console, failed)
 
 
-def _print_checks(console: Console, checks: list[dict[str, object]] | list[object]) -> None:
+def _print_checks(console: Console, checks: Sequence[Mapping[str, Any]]) -> None:
     if not checks:
         return
     table = Table("step", "check", "measured", "expected")
     for check in checks:
-        assert isinstance(check, dict)
         unit = f" {check['unit']}" if check.get("unit") else ""
         table.add_row(
             str(check["step"]), str(check["name"]), escape(f"{check['measured']}{unit}"), escape(str(check["expected"]))
@@ -82,7 +83,7 @@ def _ask(console: Console, store: Store, home: Home, video: Waiting) -> str:
                 if _send_back(console, store, home, video):
                     return "sent back"
             case "c":
-                _print_checks(console, [dict(check) for check in video.checks])
+                _print_checks(console, video.checks)
             case "s":
                 return "skipped"
             case "q" | "\x04":
