@@ -144,9 +144,9 @@ class DeviceStats:
 class SystemStats:
     """What a server says about itself."""
 
-    version: str
+    comfyui_version: str
     boot_id: str | None  # a real ComfyUI has none
-    is_preview: bool  # the embedded engine
+    preview: bool  # the embedded engine
     ram_total_bytes: int
     ram_free_bytes: int
     devices: tuple[DeviceStats, ...]
@@ -253,9 +253,9 @@ def parse_system_stats(reply: Any, *, url: str) -> SystemStats:
         raise NotComfyUI(f"{url} answered GET /system_stats with {describe(reply)}; ComfyUI's statistics were expected")
     boot_id = system.get("boot_id")
     return SystemStats(
-        version=str(system.get("comfyui_version") or "unknown"),
+        comfyui_version=str(system.get("comfyui_version") or "unknown"),
         boot_id=str(boot_id) if boot_id else None,
-        is_preview=bool(system.get("nightreel_preview")),
+        preview=bool(system.get("nightreel_preview")),
         ram_total_bytes=_integer(system.get("ram_total")),
         ram_free_bytes=_integer(system.get("ram_free")),
         devices=tuple(_device(device) for device in reply["devices"] if isinstance(device, dict)),

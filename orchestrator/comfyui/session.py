@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +18,22 @@ from orchestrator.comfyui.errors import ComfyUIError, Hung, Stopped
 from orchestrator.comfyui.events import EventStream
 from orchestrator.comfyui.failures import failure_of
 from orchestrator.comfyui.messages import Event
-from orchestrator.comfyui.progress import Progress, Started
+from orchestrator.comfyui.progress import Progress
 from orchestrator.comfyui.replies import HistoryEntry, Outcome, Place
+from orchestrator.comfyui.restart import Restarted, Restarter, restart_and_wait
 from orchestrator.comfyui.submission import PATIENCE, Accepted, Patience
 from orchestrator.comfyui.tracker import Tracker
 from orchestrator.comfyui.watch import Board, Watch
 from steps.manifest import OutputSpec
+
+__all__ = ["HistoryEntry", "InstanceSession", "Listener", "Progress"]
 
 TELL_EVERY_S = 0.1  # progress is told at most so often
 STOP_CHECK_S = 0.15  # how soon a stop is noticed
 DOWN_AFTER_S = 10.0
 NEVER = threading.Event()
 
-Listener = Callable[[Progress | Started], None]
+Listener = Callable[[Progress], None]
 
 
 class InstanceSession:
@@ -148,7 +150,8 @@ class InstanceSession:
                 queue does not count. Where no event can come (no socket, or submitted under another client id) only
                 a server that does not answer counts as idle.
             total_timeout_s: Seconds that it may run; also the seconds that the queue before it may stand still.
-            on_progress: Told in this thread, at most ten times a second: `Started` once, then `Progress`.
+            on_progress: Called in this thread, at most ten times a second: first as soon as the prompt runs, then
+                whenever it has got on.
             stop: When set, the wait ends within 0.2 s with `Stopped`; the prompt stays where it is.
 
         Raises:
@@ -177,10 +180,17 @@ class InstanceSession:
         finally:
             self._board.remove(prompt_id)
 
-    def withdraw(self, prompt_id: str) -> Place:
-        """Take a prompt off the server; see `ComfyClient.withdraw`."""
+    def abandon(self, prompt_id: str) -> Place | None:
+        """Forget a prompt and take it off the server if that answers; see `ComfyClient.withdraw`. Never raises.
+
+        Returns:
+            Where it was found last; None when the server did not answer.
+        """
         self._board.remove(prompt_id)
-        return self.client.withdraw(prompt_id)
+        try:
+            return self.client.withdraw(prompt_id)
+        except ComfyUIError:  # it will be looked for by its id if this ever matters
+            return None
 
     def collect(self, entry: HistoryEntry, outputs: Mapping[str, OutputSpec], *, into: Path) -> dict[str, Path]:
         """Fetch and check a prompt's outputs; see `ComfyClient.collect`."""
@@ -188,6 +198,24 @@ class InstanceSession:
             return self.client.collect(entry, outputs, into=into)
         except ComfyUIError as error:
             raise error.about(instance=self.name, prompt_id=entry.prompt_id) from error
+
+    def restart(self, restarter: Restarter, *, timeout_s: float, needed: Collection[str] = ()) -> Restarted:
+        """Restart the instance and wait until it answers with its nodes loaded. Prompts in it are lost.
+
+        Args:
+            restarter: How.
+            timeout_s: Seconds until it must be ready.
+            needed: Node classes that must be loaded.
+
+        Raises:
+            RestartFailed: says what was tried and what came of it.
+        """
+        try:
+            return restart_and_wait(restarter, self.client, timeout_s=timeout_s, needed=needed, clock=self._clock)
+        except ComfyUIError as error:
+            raise error.about(instance=self.name) from error
+        finally:
+            self._tracker.doubt()
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
@@ -228,25 +256,15 @@ class _Teller:
     def __init__(self, clock: Clock, listener: Listener | None) -> None:
         self._clock = clock
         self._listener = listener
-        self._started = False
         self._told: Progress | None = None
         self._told_at = float("-inf")
 
     def tell(self, watch: Watch, board: Board) -> None:
         """Tell what has changed, if anything has."""
-        if self._listener is None:
-            return
-        if not self._started and (watch.running_since is not None or watch.entry is not None):
-            self._started = True
-            self._listener(Started(self._start_of(watch)))
         now = self._clock.monotonic()
-        if now - self._told_at < TELL_EVERY_S and watch.entry is None:
+        if self._listener is None or (now - self._told_at < TELL_EVERY_S and watch.entry is None):
             return
         progress = board.progress(watch)
         if progress is not None and progress != self._told:
             self._told, self._told_at = progress, now
             self._listener(progress)
-
-    def _start_of(self, watch: Watch) -> datetime:
-        told = watch.started_at or (watch.entry.started_at if watch.entry is not None else None)
-        return told or self._clock.now()

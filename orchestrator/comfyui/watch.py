@@ -94,9 +94,14 @@ class Board:
             return [watch for watch in self._watches.values() if watch.accepted and not watch.is_settled]
 
     def progress(self, watch: Watch) -> Progress | None:
-        """Return how far a prompt has come."""
+        """Return how far a prompt has come; None before it runs."""
         with self._lock:
-            return watch.meter.read()
+            if watch.running_since is None and watch.entry is None:
+                return None
+            if watch.started_at is None:
+                told = watch.entry.started_at if watch.entry is not None else None
+                watch.started_at = told or self._clock.now()
+            return watch.meter.read(watch.started_at)
 
     # -- what the socket says -----------------------------------------------------------------------------------------
 
