@@ -19,10 +19,7 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from orchestrator.comfyui.messages import HELLO, Event, Hello, parse_message
-from orchestrator.comfyui.progress import Progress
 from orchestrator.comfyui.transport import Transport
-
-__all__ = ["EventStream", "Progress"]
 
 HELLO_TIMEOUT_S = 10.0  # a node may hold the server up; only then is an unanswered socket taken for deaf
 CLOSE_TIMEOUT_S = 1.0

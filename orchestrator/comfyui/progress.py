@@ -17,8 +17,15 @@ MOST_BEFORE_THE_END = 99.0  # 100 % is said by the history alone
 
 
 @dataclass(frozen=True)
+class Started:
+    """The prompt began to run."""
+
+    at: datetime  # aware, UTC; the server's clock where it told, else ours
+
+
+@dataclass(frozen=True)
 class Progress:
-    """How far a running prompt has come. Before its first node, the node's fields are empty."""
+    """How far a prompt has come."""
 
     node_id: str  # the node as it was submitted
     node_title: str
@@ -26,7 +33,6 @@ class Progress:
     value: float  # of `maximum`; 0 of 1 for a node that tells no progress
     maximum: float
     percent: float  # 0 .. 100 over the whole prompt; never goes back
-    started_at: datetime  # aware, UTC; when it began to run, by the server's clock where it told, else ours
 
 
 class Meter:
@@ -70,8 +76,10 @@ class Meter:
         """Note that a node is done."""
         self._done.add(node_id)
 
-    def read(self, started_at: datetime) -> Progress:
-        """Return how far the prompt has come."""
+    def read(self) -> Progress | None:
+        """Return how far the prompt has come; None before its first node."""
+        if not self._node_id:
+            return None
         self._percent = max(self._percent, min(MOST_BEFORE_THE_END, self._share() * 100))
         return Progress(
             node_id=self._node_id,
@@ -80,7 +88,6 @@ class Meter:
             value=self._value,
             maximum=self._maximum,
             percent=round(self._percent, 1),
-            started_at=started_at,
         )
 
     def _share(self) -> float:

@@ -18,7 +18,7 @@ from orchestrator.comfyui.errors import ComfyUIError, Hung, Stopped
 from orchestrator.comfyui.events import EventStream
 from orchestrator.comfyui.failures import failure_of
 from orchestrator.comfyui.messages import Event
-from orchestrator.comfyui.progress import Progress
+from orchestrator.comfyui.progress import Progress, Started
 from orchestrator.comfyui.replies import HistoryEntry, Outcome, Place
 from orchestrator.comfyui.restart import Restarted, Restarter, restart_and_wait
 from orchestrator.comfyui.submission import PATIENCE, Accepted, Patience
@@ -26,14 +26,14 @@ from orchestrator.comfyui.tracker import Tracker
 from orchestrator.comfyui.watch import Board, Watch
 from steps.manifest import OutputSpec
 
-__all__ = ["HistoryEntry", "InstanceSession", "Listener", "Progress"]
+__all__ = ["HistoryEntry", "InstanceSession", "Listener", "Progress", "Started"]
 
 TELL_EVERY_S = 0.1  # progress is told at most so often
 STOP_CHECK_S = 0.15  # how soon a stop is noticed
 DOWN_AFTER_S = 10.0
 NEVER = threading.Event()
 
-Listener = Callable[[Progress], None]
+Listener = Callable[[Progress | Started], None]
 
 
 class InstanceSession:
@@ -150,8 +150,7 @@ class InstanceSession:
                 queue does not count. Where no event can come (no socket, or submitted under another client id) only
                 a server that does not answer counts as idle.
             total_timeout_s: Seconds that it may run; also the seconds that the queue before it may stand still.
-            on_progress: Called in this thread, at most ten times a second: first as soon as the prompt runs, then
-                whenever it has got on.
+            on_progress: Called in this thread, at most ten times a second: `Started` once, then `Progress`.
             stop: When set, the wait ends within 0.2 s with `Stopped`; the prompt stays where it is.
 
         Raises:
@@ -180,17 +179,10 @@ class InstanceSession:
         finally:
             self._board.remove(prompt_id)
 
-    def abandon(self, prompt_id: str) -> Place | None:
-        """Forget a prompt and take it off the server if that answers; see `ComfyClient.withdraw`. Never raises.
-
-        Returns:
-            Where it was found last; None when the server did not answer.
-        """
+    def withdraw(self, prompt_id: str) -> Place:
+        """Forget a prompt and take it off the server; see `ComfyClient.withdraw`."""
         self._board.remove(prompt_id)
-        try:
-            return self.client.withdraw(prompt_id)
-        except ComfyUIError:  # it will be looked for by its id if this ever matters
-            return None
+        return self.client.withdraw(prompt_id)
 
     def collect(self, entry: HistoryEntry, outputs: Mapping[str, OutputSpec], *, into: Path) -> dict[str, Path]:
         """Fetch and check a prompt's outputs; see `ComfyClient.collect`."""
@@ -256,13 +248,20 @@ class _Teller:
     def __init__(self, clock: Clock, listener: Listener | None) -> None:
         self._clock = clock
         self._listener = listener
+        self._started: Started | None = None
         self._told: Progress | None = None
         self._told_at = float("-inf")
 
     def tell(self, watch: Watch, board: Board) -> None:
         """Tell what has changed, if anything has."""
+        if self._listener is None:
+            return
+        if self._started is None:
+            self._started = board.started(watch)
+            if self._started is not None:
+                self._listener(self._started)
         now = self._clock.monotonic()
-        if self._listener is None or (now - self._told_at < TELL_EVERY_S and watch.entry is None):
+        if now - self._told_at < TELL_EVERY_S and watch.entry is None:
             return
         progress = board.progress(watch)
         if progress is not None and progress != self._told:

@@ -23,7 +23,7 @@ from orchestrator.comfyui.messages import (
     PromptEnded,
     PromptStarted,
 )
-from orchestrator.comfyui.progress import Meter, Progress
+from orchestrator.comfyui.progress import Meter, Progress, Started
 from orchestrator.comfyui.replies import HistoryEntry, Place, QueueItem
 
 
@@ -94,14 +94,17 @@ class Board:
             return [watch for watch in self._watches.values() if watch.accepted and not watch.is_settled]
 
     def progress(self, watch: Watch) -> Progress | None:
-        """Return how far a prompt has come; None before it runs."""
+        """Return how far a prompt has come; None before its first node."""
+        with self._lock:
+            return watch.meter.read()
+
+    def started(self, watch: Watch) -> Started | None:
+        """Return when a prompt began to run; None before it does."""
         with self._lock:
             if watch.running_since is None and watch.entry is None:
                 return None
-            if watch.started_at is None:
-                told = watch.entry.started_at if watch.entry is not None else None
-                watch.started_at = told or self._clock.now()
-            return watch.meter.read(watch.started_at)
+            told = watch.started_at or (watch.entry.started_at if watch.entry is not None else None)
+            return Started(told or self._clock.now())
 
     # -- what the socket says -----------------------------------------------------------------------------------------
 

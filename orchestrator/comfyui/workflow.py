@@ -184,7 +184,7 @@ def _format_problem(graph: Any) -> str:
         return f"it holds a {type(graph).__name__}; a graph in API format is expected: {export}"
     if isinstance(graph.get("nodes"), list):
         return f"it is in the editor's own format; the API format is expected: {export}"
-    if isinstance(graph.get("prompt"), dict):
+    if isinstance(graph.get("prompt"), dict) and "class_type" not in graph["prompt"]:
         return "it is a whole request; only what is under `prompt` is expected"
     if not graph:
         return f"it has no nodes: {export}"
