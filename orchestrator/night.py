@@ -58,7 +58,9 @@ class NightResult:
     log_path: Path
 
 
-def open_store(settings: Settings, *, clock: Clock | None = None) -> tuple[Home, Store]:
+def open_store(
+    settings: Settings, *, clock: Clock | None = None, steps: Sequence[Step] | None = None
+) -> tuple[Home, Store]:
     """Make the home's folders, open its database and bring it up to date.
 
     Raises:
@@ -70,7 +72,7 @@ def open_store(settings: Settings, *, clock: Clock | None = None) -> tuple[Home,
         engine = open_database(home.database)
     except DatabaseError as error:
         raise StorageError(str(error)) from error
-    return home, Store(engine, (clock or SystemClock()).now, needs=needs_of(default_steps()))
+    return home, Store(engine, (clock or SystemClock()).now, needs=needs_of(steps or default_steps()))
 
 
 def run_night(
@@ -80,14 +82,24 @@ def run_night(
     stop: StopSignal | None = None,
     observer: Observer | None = None,
     clock: Clock | None = None,
+    steps: Sequence[Step] | None = None,
 ) -> NightResult:
     """Run one night from the draw to the last step. Blocks until it is over.
+
+    Args:
+        settings: From config.yaml.
+        request: What to do tonight.
+        stop: Asks the night to end early.
+        observer: Who is told how it goes.
+        clock: The time; the real one if absent.
+        steps: Another pipeline than the default one, in order.
 
     Raises:
         NightreelError: nothing can be done, with the reason and the exit code.
     """
     clock = clock or SystemClock()
-    home, store = open_store(settings, clock=clock)
+    pipeline = tuple(steps or default_steps())
+    home, store = open_store(settings, clock=clock, steps=pipeline)
     with ExitStack() as stack:
         stack.enter_context(hold_lock(store))
         night_log = NightLog(home.log_of(_coming_id(store, resume=request.resume)))
@@ -101,6 +113,7 @@ def run_night(
                 home,
                 settings,
                 batch,
+                steps=pipeline,
                 fleet=fleet,
                 clock=clock,
                 log=log,
@@ -112,7 +125,7 @@ def run_night(
         unfinished = store.unfinished_batch()
         if unfinished is not None and not request.resume:
             night_of(unfinished).wind_up()
-        batch, resumed = _open_batch(store, settings, request, fleet=fleet, log=log)
+        batch, resumed = _open_batch(store, settings, request, steps=pipeline, preview=fleet.preview, log=log)
         night = night_of(batch)
         outcome = night.run(resumed=resumed)
     return NightResult(batch.id, outcome, dict(night.stopped_steps), home.log_of(batch.id))
@@ -128,6 +141,7 @@ class Night:
         settings: Settings,
         batch: BatchView,
         *,
+        steps: Sequence[Step],
         fleet: Fleet,
         clock: Clock,
         log: Logger,
@@ -146,7 +160,7 @@ class Night:
         self._observer = observer
         self._stop = stop
         self._deadline = deadline
-        self._steps = default_steps()
+        self._steps = steps
         self._workflows = {
             step.name: Workflow.load(step.workflow) for step in self._steps if isinstance(step, ComfyStep)
         }
@@ -307,10 +321,10 @@ def _open_batch(
         seed=seed,
         list_name=list_name,
         count=0 if request.resume else wanted,
-        steps=[StepSpec(step.name, step.number, step.per_language) for step in default_steps()],
+        steps=[StepSpec(step.name, step.number, step.per_language) for step in steps],
         languages=list(settings.languages),
         settings=settings.model_dump(mode="json"),
-        preview=fleet.preview,
+        preview=preview,
     )
     items = batch.drawn + batch.carried + batch.redone
     if items == 0:
