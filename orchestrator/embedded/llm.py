@@ -1,0 +1,197 @@
+"""The embedded language model: a small server that speaks OpenAI's chat API, for those without cards.
+
+`python -m orchestrator.embedded.llm --port N` prints `ready http://HOST:PORT/v1` once it answers. It judges pictures
+with CPU checks and writes scripts from the facts it is given; everything it says is marked as a preview by its model
+name and fingerprint. Faults on demand make it misbehave as real servers do, for tests.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from orchestrator.embedded.llm_answers import BadRequest, answer, read_question
+from steps.errors import ResourceMissing
+from steps.external.faces import default_models_dir
+
+MODEL = "nightreel-preview"
+FAULTS = ("prose", "half_json", "http_400", "http_429", "slow")
+MAX_BODY_BYTES = 32 * 1024 * 1024
+SLOW_S = 3600.0
+WORKERS = 2
+
+
+class LlmServer:
+    """The server's state: what it is told, when it was last asked, how it should misbehave."""
+
+    def __init__(self, *, models_dir: Path, faults: tuple[str, ...] = ()) -> None:
+        """Keep the settings; nothing is opened yet.
+
+        Args:
+            models_dir: Folder of the two face model files.
+            faults: Names out of `FAULTS`; `http_429` strikes only the first question, the others every one.
+        """
+        self._models_dir = models_dir
+        self._faults = set(faults)
+        self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="llm")
+        self.asked_at = time.monotonic()
+
+    def application(self) -> web.Application:
+        """Return the web application."""
+        app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[self._watch])
+        app.router.add_get("/health", self._health)
+        app.router.add_get("/v1/health", self._health)
+        app.router.add_get("/v1/models", self._models)
+        app.router.add_post("/v1/chat/completions", self._chat)
+        app.on_cleanup.append(self._close)
+        return app
+
+    async def _close(self, _: web.Application) -> None:
+        self._workers.shutdown(wait=False, cancel_futures=True)
+
+    @web.middleware
+    async def _watch(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        """Note that somebody asked, and answer errors in the form that clients of this API expect."""
+        self.asked_at = time.monotonic()
+        try:
+            response: web.StreamResponse = await handler(request)
+            return response
+        except web.HTTPException as error:
+            return _error(
+                error.status, f"{request.method} {request.path}: {error.reason}", kind="invalid_request_error"
+            )
+        finally:
+            self.asked_at = time.monotonic()
+
+    async def _health(self, _: web.Request) -> web.Response:
+        return web.json_response({"status": "ok", "nightreel_preview": True})
+
+    async def _models(self, _: web.Request) -> web.Response:
+        entry = {"id": MODEL, "object": "model", "created": 0, "owned_by": "nightreel"}
+        return web.json_response({"object": "list", "data": [entry]})
+
+    async def _chat(self, request: web.Request) -> web.Response:
+        try:
+            body = json.loads(await request.read())
+        except ValueError as error:
+            return _error(400, f"the body is not JSON: {error}", kind="invalid_request_error")
+        fault = await self._strike()
+        if isinstance(fault, web.Response):
+            return fault
+        try:
+            question = read_question(body)
+            loop = asyncio.get_running_loop()
+            text = await loop.run_in_executor(self._workers, lambda: answer(question, models_dir=self._models_dir))
+        except BadRequest as error:
+            return _error(400, str(error), kind="invalid_request_error", param=error.param)
+        except ResourceMissing as error:
+            return _error(503, str(error), kind="server_error")
+        return web.json_response(_completion(fault or text, asked=len(question.text)))
+
+    async def _strike(self) -> web.Response | str | None:
+        """Return the answer that a fault puts in place of the true one, if any."""
+        if "slow" in self._faults:
+            await asyncio.sleep(SLOW_S)
+        if "http_400" in self._faults:
+            return _error(400, "max_tokens is too large for this model", kind="invalid_request_error")
+        if "http_429" in self._faults:
+            self._faults.discard("http_429")
+            return _error(429, "too many requests", kind="rate_limit_error")
+        if "prose" in self._faults:
+            return "Certainly! Here is the answer you asked for: it is a lovely picture."
+        if "half_json" in self._faults:
+            return '{"sentences": [{"text": "Je suis'
+        return None
+
+
+def serve(
+    host: str, port: int, *, models_dir: Path, idle_exit_s: float | None = None, faults: tuple[str, ...] = ()
+) -> int:
+    """Serve until SIGINT, SIGTERM or idleness, and return the exit status. Blocks.
+
+    Prints one line `ready http://HOST:PORT/v1` on standard output once it answers.
+
+    Args:
+        host: Address to listen on.
+        port: TCP port; 0 for any free one.
+        models_dir: Folder of the two face model files.
+        idle_exit_s: Exit after so many seconds without a question; None for never.
+        faults: Names out of `FAULTS`.
+    """
+    server = LlmServer(models_dir=models_dir, faults=faults)
+    try:
+        asyncio.run(_serve(server, host, port, idle_exit_s=idle_exit_s))
+    except OSError as error:
+        print(f"cannot listen on {host}:{port}: {error.strerror or error}", file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+async def _serve(server: LlmServer, host: str, port: int, *, idle_exit_s: float | None) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    runner = web.AppRunner(server.application(), access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        bound = runner.addresses[0][1]
+        print(f"ready http://{f'[{host}]' if ':' in host else host}:{bound}/v1", flush=True)  # noqa: T201
+        while not stop.is_set():
+            rest = None if idle_exit_s is None else server.asked_at + idle_exit_s - time.monotonic()
+            if rest is not None and rest <= 0:
+                break
+            try:
+                await asyncio.wait_for(stop.wait(), rest)
+            except TimeoutError:
+                continue
+    finally:
+        await runner.cleanup()
+
+
+def _completion(text: str, *, asked: int) -> dict[str, Any]:
+    """Wrap what was said as OpenAI does. Token counts are estimates: four characters a token."""
+    used = {"prompt_tokens": asked // 4, "completion_tokens": len(text) // 4}
+    return {
+        "id": f"chatcmpl-{uuid.uuid4().hex}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": MODEL,
+        "system_fingerprint": MODEL,
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "usage": used | {"total_tokens": sum(used.values())},
+    }
+
+
+def _error(status: int, message: str, *, kind: str, param: str | None = None) -> web.Response:
+    body = {"error": {"message": message, "type": kind, "param": param, "code": None}}
+    return web.json_response(body, status=status)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m orchestrator.embedded.llm", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True, help="0 for any free port")
+    parser.add_argument("--idle-exit-s", type=float, default=None, help="exit after so long without a question")
+    parser.add_argument("--models-dir", type=Path, default=None, help="folder of the face model files")
+    parser.add_argument("--fault", action="append", default=[], choices=FAULTS, help="misbehave, for tests")
+    told = parser.parse_args(arguments)
+    models_dir = told.models_dir or default_models_dir()
+    return serve(told.host, told.port, models_dir=models_dir, idle_exit_s=told.idle_exit_s, faults=tuple(told.fault))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
