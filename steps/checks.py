@@ -19,7 +19,7 @@ from steps.external.ffmpeg import Image, Media, Samples, probe, read_samples
 
 LOWEST_BRIGHTEST = 14.0  # level of the brightest hundredth; a black frame has 0, or 16 in limited range
 LOWEST_VARIETY = 3.0  # standard deviation of the luma in levels; one colour has 0
-LOWEST_TRAVEL = 0.7  # levels that a moving clip gets from its first frame; compression alone makes about 0.2
+LOWEST_TRAVEL = 9.0  # levels between a spot and itself in the first frame; compression alone makes 2, at worst 7
 LOWEST_LEVEL_DBFS = -45.0
 DURATION_TOLERANCE_S = 0.05  # a codec's padding
 FPS_TOLERANCE = 0.02

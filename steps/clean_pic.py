@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from steps.alignment import check_alignment
 from steps.base import Context
 from steps.checks import Looked
 from steps.comfy import Inspection, ManifestStep
 from steps.footage import read_picture
+from steps.likeness import check_alignment
 
 
 class CleanPic(ManifestStep):

@@ -52,23 +52,22 @@ _CLASSES = {
 }
 
 
-@cache
 def default_steps() -> tuple[Step, ...]:
     """Return the ten steps of the pipeline, in order of their numbers. The same objects each time."""
-    steps = [getattr(importlib.import_module(f"steps.{name}"), _CLASSES[name])() for name in NEEDS]
-    return tuple(sorted(steps, key=lambda one: one.number))
+    return tuple(sorted((step(name) for name in NEEDS), key=lambda one: one.number))
 
 
+@cache
 def step(name: str) -> Step:
-    """Return a step of the pipeline by its name.
+    """Return a step of the pipeline by its name. Loads only that one.
 
     Raises:
         KeyError: with the names there are.
     """
-    for one in default_steps():
-        if one.name == name:
-            return one
-    raise KeyError(f"there is no step {name!r}; there are: {', '.join(NEEDS)}")
+    if name not in NEEDS:
+        raise KeyError(f"there is no step {name!r}; there are: {', '.join(NEEDS)}")
+    found: Step = getattr(importlib.import_module(f"steps.{name}"), _CLASSES[name])()
+    return found
 
 
 def steps_after(name: str, needs: Mapping[str, tuple[str, ...]] = NEEDS) -> tuple[str, ...]:

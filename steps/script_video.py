@@ -20,7 +20,7 @@ from steps.external.ffmpeg import extract_last_frame, probe, read_samples
 from steps.footage import Box
 
 MOST_FIRST_DIFFERENCE = 30.0  # levels between the portrait and the first frame: more is another scene
-LEAST_MOUTH_MOTION = 0.45  # levels between neighbours 1/8 s apart; a still mouth has compression's 0.1
+LEAST_MOUTH_MOTION = 0.6  # levels between neighbours 1/8 s apart; a zoom has up to 0.5, grain 0.45, small lips 1.7
 MOST_OFFSET_S = 0.06
 LEAST_LIKENESS = 0.8  # of the envelopes of the given speech and the clip's sound
 
