@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -31,7 +30,7 @@ def add_paintings(conn: Connection, rows: Iterable[PaintingRow], *, list_name: s
         first.setdefault(row.sha256, row)
     before = _count(conn)
     if first:
-        conn.execute(_upsert(conn), [{**asdict(row), "tags": list(row.tags), "added_at": at} for row in first.values()])
+        conn.execute(_upsert(conn), [{**vars(row), "tags": list(row.tags), "added_at": at} for row in first.values()])
         for hashes in _chunks(list(first)):
             conn.execute(_put_on_list(conn, list_name, hashes))
     added = _count(conn) - before
