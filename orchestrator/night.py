@@ -299,7 +299,7 @@ def _coming_id(store: Store, *, resume: bool) -> int:
 
 
 def _open_batch(
-    store: Store, settings: Settings, request: NightRequest, *, fleet: Fleet, log: Logger
+    store: Store, settings: Settings, request: NightRequest, *, steps: Sequence[Step], preview: bool, log: Logger
 ) -> tuple[BatchView, bool]:
     """Return the batch to work on, and whether it is an unfinished one that goes on.
 

@@ -48,10 +48,11 @@ class NightSettings(Options):
     @field_validator("stop_by", mode="before")
     @classmethod
     def _accept_clock_time(cls, value: object) -> object:
-        """YAML reads a bare 07:00 as 420 (base 60); take it for what was meant."""
-        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 24 * 60:
-            return time(value // 60, value % 60)
-        return value
+        """YAML reads a bare 07:00 as 420 and 07:00:00 as 25200 (base 60); take them for what was meant."""
+        if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 24 * 3600:
+            return value
+        minutes = value if value < 24 * 60 else value // 60
+        return time(minutes // 60, minutes % 60)
 
 
 class RetrySettings(Options):
