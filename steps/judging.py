@@ -20,6 +20,8 @@ from steps.external.faces import Face, Faces, Image, sharpness
 from steps.options import PrepareOptions
 
 CANDIDATE_SCORE = 0.5  # faces below this are not even looked at closely
+_LARGE_SHARE, _NO_PORTRAIT = 0.2, 0.3  # for noting a disagreement only
+MAX_CANDIDATES = 10  # best first; a closer look takes 7 ms each
 
 
 class Seen(BaseModel):
@@ -85,7 +87,8 @@ class Verdict:
 
 def measure(faces: Faces, image_bgr: Image, options: PrepareOptions) -> Measured:
     """Look for faces, large and small, and tell the one that would talk from the others. About 150 ms."""
-    found = [_measured(faces, image_bgr, face) for face in faces.find_all(image_bgr, CANDIDATE_SCORE)]
+    candidates = faces.find_all(image_bgr, CANDIDATE_SCORE)[:MAX_CANDIDATES]
+    found = [_measured(faces, image_bgr, face) for face in candidates]
     ranked = sorted(found, key=lambda one: _weight(one, options), reverse=True)
     main = ranked[0] if ranked else None
     others = tuple(one for one in ranked[1:] if main is not None and _may_be_person(one, main, options))
@@ -139,6 +142,8 @@ def _by_measure(measured: Measured, options: PrepareOptions) -> Iterator[tuple[C
         options.min_face_presence,
         "What looks like a face is probably none, or in full profile: {measured} of 1 sure",
     )
+    if not is_clear(main, options):
+        return  # the size and sharpness of what is no face say nothing
     yield _at_least(
         "face.share",
         round(measured.share, 3),
@@ -184,6 +189,6 @@ def _disagreements(measured: Measured, seen: Seen) -> Sequence[str]:
     found = []
     if measured.persons != seen.persons:
         found.append(f"people: {measured.persons} by the face detector, {seen.persons} by the vision model")
-    if measured.main is not None and measured.share >= 0.2 and seen.portrait < 0.3:
-        found.append(f"a face fills {measured.share:.0%} of the width, but the vision model sees no portrait")
+    if measured.persons == 1 and measured.share >= _LARGE_SHARE and seen.portrait < _NO_PORTRAIT:
+        found.append(f"one face fills {measured.share:.0%} of the width, but the vision model sees no portrait")
     return found

@@ -30,9 +30,9 @@ def _words(text: str) -> frozenset[str]:
 
 _LOWERED = {  # words that lose their capital when a fact becomes a subordinate clause; all others may be names
     "fr": _words(
-        "a apres au aujourd'hui aussi autour aux avant avec ce ces cet cette chez comme d' dans de des depuis deux dix "
-        "du durant elle elles en encore enfin entre grace il ils jusqu'a l' la le les leur leurs lors lorsque malgre on "
-        "par parmi pendant peu plus plusieurs pour pres puis quand quelques sa sans selon ses si son sous sur tous "
+        "a apres au aujourd'hui aussi autour aux avant avec ce ces cet cette chez comme d' dans de des depuis deux "
+        "dix du durant elle elles en encore enfin entre grace il ils jusqu'a l' la le les leur leurs lors lorsque "
+        "malgre on par parmi pendant peu plus plusieurs pour pres puis quand quelques sa sans selon ses si son sous sur tous "
         "tout toute tres trois un une vers"
     ),
     "en": _words(
