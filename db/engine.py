@@ -71,7 +71,7 @@ def connect(url_or_path: str | Path) -> Engine:
     """Return an engine with our settings, without looking at the schema."""
     url = _url(url_or_path)
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, json_serializer=to_json, pool_pre_ping=True)
+        return _connect_server(url)
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         needed = ".".join(map(str, OLDEST_SQLITE))
         raise DatabaseUnusable(name_of(url), f"it needs SQLite {needed} or newer, Python has {sqlite3.sqlite_version}")
@@ -80,6 +80,13 @@ def connect(url_or_path: str | Path) -> Engine:
     event.listen(engine, "connect", _prepare_connection)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _connect_server(url: URL) -> Engine:
+    try:
+        return create_engine(url, json_serializer=to_json, pool_pre_ping=True)
+    except (SQLAlchemyError, ImportError) as error:
+        raise DatabaseUnusable(name_of(url), f"there is no driver for it: {error}") from error
 
 
 def _url(url_or_path: str | Path) -> URL:
