@@ -22,8 +22,8 @@ from steps.external.ffmpeg import Image, read_frames
 SMALL_SIDE = 128
 """Longer side of the small copies, pixels."""
 
-REGION_SIDE = 24
-"""Longer side of the copies of parts, pixels: grain of 6 levels is averaged away, an opening mouth is not."""
+REGION_SIDE = 64
+"""Longer side of the copies of parts, pixels."""
 
 MAX_PIXELS = 64_000_000
 Stack = NDArray[np.uint8]
@@ -137,18 +137,11 @@ def travel(stack: Stack) -> float:
     The largest spot and not the mean: in a portrait that talks, all but the mouth may rest, while a hard compression
     changes every spot a little.
     """
-    luma = _luma(stack)
+    luma = luma_of(stack)
     return float(np.abs(luma - luma[0]).max())
 
 
-def motion(stack: Stack) -> float:
-    """Return the mean absolute difference of neighbours in levels, the light's own changes taken out."""
-    if len(stack) < 2:
-        return 0.0
-    return float(np.abs(np.diff(_luma(stack), axis=0)).mean())
-
-
-def _luma(stack: Stack) -> NDArray[np.float32]:
+def luma_of(stack: Stack) -> NDArray[np.float32]:
     """Return the luma of each copy, float32 (n, height, width), with the same mean in all."""
     luma = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in stack]).astype(np.float32)
     return np.asarray(luma - luma.mean(axis=(1, 2), keepdims=True), dtype=np.float32)
