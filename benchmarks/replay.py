@@ -66,9 +66,10 @@ def measures() -> Iterator[dict[str, Any]]:
     compute = window = 0.0
     print(f"{'step':14} {'runs':>4} {'window s':>9} {'compute s':>9} {'active':>7}")
     for step in steps:
-        mine = [one for one in attempts if one.step == step.name and one.finished_at and one.started_at]
-        ran = max(one.finished_at for one in mine) - min(one.started_at for one in mine)  # type: ignore[type-var]
-        seconds = ran.total_seconds()
+        mine = [one for one in attempts if one.step == step.name and one.attempt_id in shares]
+        starts = [one.started_at for one in mine if one.started_at is not None]
+        ends = [one.finished_at for one in mine if one.finished_at is not None]
+        seconds = (max(ends) - min(starts)).total_seconds()
         busy = sum(shares[one.attempt_id].compute_s for one in mine)
         if step.name in on_card:
             compute, window = compute + busy, window + seconds
