@@ -124,39 +124,53 @@ class ManifestStep(ComfyStep):
             step = spec.source.step if spec.source is not None else None
             if step is not None and step not in self.needs:
                 builds_on = ", ".join(self.needs) or "no other step"
-                raise self._unusable(name, f"found {str(spec.source)!r}, but {self.name} builds on {builds_on}")
+                raise self._unusable(
+                    f"bindings.{name}.from", f"found {str(spec.source)!r}, but {self.name} builds on {builds_on}"
+                )
 
     def _value(self, name: str, spec: BindingSpec, context: Context, supplied: Mapping[str, Any]) -> Any:
         """Return a binding's value: by `from`, else the literal, else what the step supplies."""
-        value = sources.read(spec.source, context) if spec.source is not None else None
+        value = self._read(spec.source, context, key=f"bindings.{name}") if spec.source is not None else None
         if value is None:
             value = spec.value if spec.value is not None else supplied.get(name)
         if value is None:
             came = f"`from: {spec.source}` has nothing for this item" if spec.source else "neither `from` nor `value`"
-            raise self._unusable(name, f"{came}, and the step {self.name} supplies nothing; give it a `value`")
+            raise self._unusable(
+                f"bindings.{name}", f"{came}, and the step {self.name} supplies nothing; give it a `value`"
+            )
         if spec.kind == "upload":
             return Path(str(value))
         if not isinstance(value, str | int | float):
-            raise self._unusable(name, f"found {type(value).__name__}; expected a text, a number or yes/no")
+            raise self._unusable(
+                f"bindings.{name}", f"found {type(value).__name__}; expected a text, a number or yes/no"
+            )
         wanted = spec.limits.broken_by(value)
         if wanted is None:
             return value
         found = f"a text of {len(value)} characters" if isinstance(value, str) else repr(value)
         if _is_of_item(spec):
             raise InvalidInput(f"{name}: found {found}; expected {wanted}", binding=name, expected=wanted)
-        raise self._unusable(name, f"found {found}{f' in {spec.source}' if spec.source else ''}; expected {wanted}")
+        where = f" in {spec.source}" if spec.source else ""
+        raise self._unusable(f"bindings.{name}", f"found {found}{where}; expected {wanted}")
 
-    def _unusable(self, binding: str, problem: str) -> ManifestError:
+    def _read(self, source: Source, context: Context, *, key: str) -> Any:
+        try:
+            return sources.read(source, context)
+        except ManifestError as error:
+            raise self._unusable(key, str(error)) from error
+
+    def _unusable(self, key: str, problem: str) -> ManifestError:
         path = str(self.manifest.path)
-        text = f"workflow manifest {path}: bindings.{binding}: {problem}"
-        return ManifestError(text, path=path, binding=binding)
+        return ManifestError(f"workflow manifest {path}: {key}: {problem}", path=path, key=key)
 
     def _expected(self, name: str, spec: OutputSpec, context: Context) -> Expected:
         required = self.require(context).get(name, {})
         numbers: dict[str, Any] = {}
         for one in fields(Expected):
             stated = getattr(spec, one.name)
-            numbers[one.name] = sources.read(stated, context) if isinstance(stated, Source) else stated
+            if isinstance(stated, Source):
+                stated = self._read(stated, context, key=f"outputs.{name}.{one.name}")
+            numbers[one.name] = stated
         return Expected(**{**numbers, **required})
 
 

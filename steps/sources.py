@@ -146,7 +146,7 @@ def _read_made(source: Source, context: Context) -> Any:
     here: Any = made.data
     for part in source.parts[3:]:
         if not isinstance(here, Mapping) or part not in here:
-            known = ", ".join(sorted(map(str, here))) if isinstance(here, Mapping) else "a single value"
+            known = ", ".join(sorted(map(str, here))) or "nothing" if isinstance(here, Mapping) else "a single value"
             raise ManifestError(f"`{source}`: step {step} has no `{part}` in its data; it has: {known}", source=source)
         here = here[part]
     return here
