@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,11 +57,25 @@ def main() -> None:
     """Run the command line; the exit codes are those of `ExitCode`."""
     try:
         app()
-    except NightreelError as error:
-        errors.print(f"[bold red]nightreel:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
-        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(ExitCode.STOPPED_NOW)
+    except Exception as error:
+        code = exit_code_of(error)
+        if code is ExitCode.UNEXPECTED:
+            traceback.print_exc()
+            errors.print("[bold red]nightreel:[/] this is a defect; please report it with the lines above")
+        else:
+            errors.print(f"[bold red]nightreel:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        sys.exit(code)
+
+
+def exit_code_of(error: Exception) -> ExitCode:
+    """Return what an error answers to the shell."""
+    from db.errors import DatabaseUnusable
+
+    if isinstance(error, NightreelError):
+        return error.exit_code
+    return ExitCode.STORAGE if isinstance(error, DatabaseUnusable) else ExitCode.UNEXPECTED
 
 
 def _settings() -> Settings:

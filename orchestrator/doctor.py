@@ -98,7 +98,7 @@ def _programs(_: Settings) -> Iterator[Finding]:
     from steps.external import ffmpeg
 
     try:
-        yield Finding("FFmpeg", Grade.OK, f"{ffmpeg.version()} ({ffmpeg.executable()})")
+        yield Finding("FFmpeg", Grade.OK, f"{ffmpeg.version().text} ({ffmpeg.executable()})")
     except StepError as error:
         yield Finding("FFmpeg", Grade.PROBLEM, str(error), "run ./scripts/setup again, or install FFmpeg 5.1 or newer")
 

@@ -30,7 +30,7 @@ from orchestrator.runner import Runner
 from orchestrator.scheduler import needs_of, ready, will_finish
 from orchestrator.settings import Settings
 from steps.base import ComfyStep, LocalStep, Step
-from steps.registry import default_steps
+from steps.registry import NEEDS, default_steps
 
 LOCK_NAME = "night"
 HEARTBEAT_S = 5.0
@@ -72,7 +72,7 @@ def open_store(
         engine = open_database(home.database)
     except DatabaseError as error:
         raise StorageError(str(error)) from error
-    return home, Store(engine, (clock or SystemClock()).now, needs=needs_of(steps or default_steps()))
+    return home, Store(engine, (clock or SystemClock()).now, needs=NEEDS if steps is None else needs_of(steps))
 
 
 def run_night(

@@ -1,0 +1,121 @@
+"""The barrier between two steps: who gets what, when it is over, what a retry does."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from db.states import State
+from db.store import RunView
+from orchestrator.clock import ManualClock, SystemClock
+from orchestrator.stepqueue import StepQueue
+
+
+def run(number: int) -> RunView:
+    return RunView(number, number, State.PROCESSING, "audio", 2, "", State.PENDING, 0, 0, None, None)
+
+
+@pytest.fixture
+def clock():
+    return ManualClock(datetime(2026, 11, 21, 23, 0, tzinfo=UTC))
+
+
+def queue_of(clock, count, *workers, **options):
+    return StepQueue([run(number) for number in range(1, count + 1)], clock=clock, workers=workers, **options)
+
+
+def test_a_step_is_over_when_everything_is_settled(clock):
+    """None means: go on to the next step."""
+    queue = queue_of(clock, 2, "card0")
+    for _ in range(2):
+        taken = queue.take("card0")
+        assert taken is not None
+        queue.left_card(taken.run_id)
+        queue.settled(taken.run_id)
+    assert queue.take("card0") is None
+
+
+def test_nobody_leaves_while_a_run_might_come_back():
+    """The barrier: a failed prompt's retry must find somebody who is still there."""
+    queue = queue_of(SystemClock(), 1, "card0", "card1")
+    first = queue.take("card0")
+    assert first is not None
+    answers: list[RunView | None] = []
+    waiter = threading.Thread(target=lambda: answers.append(queue.take("card1")))
+    waiter.start()
+    waiter.join(0.15)
+    assert waiter.is_alive()
+    queue.again(first.run_id, delay_s=0, failed_on="card0")
+    waiter.join(5)
+    assert [one.run_id for one in answers if one] == [first.run_id]
+
+
+def test_a_retry_waits_for_its_time(clock):
+    """Backoff is data: the run is there, and not due."""
+    queue = queue_of(clock, 2, "card0")
+    first = queue.take("card0")
+    assert first is not None
+    queue.again(first.run_id, delay_s=60, failed_on=None)
+    second = queue.take("card0")
+    assert second is not None
+    assert second.run_id != first.run_id
+    queue.left_card(second.run_id)
+    queue.settled(second.run_id)
+    clock.advance(60)
+    again = queue.take("card0")
+    assert again is not None
+    assert again.run_id == first.run_id
+
+
+def test_a_deadline_leaves_the_rest(clock):
+    """Nothing is started that would not finish, and the reason is kept."""
+    queue = queue_of(clock, 3, "card0", may_start=lambda one: one.run_id < 2)
+    assert queue.take("card0") is not None
+    assert queue.take("card0") is None
+    assert queue.stopped_because == "what is left would not finish in time"
+
+
+def test_an_instance_that_is_set_aside_gets_nothing_more(clock):
+    """The others go on; without others the step stops."""
+    queue = queue_of(clock, 3, "card0", "card1")
+    assert queue.forget_worker("card0")
+    assert queue.take("card0") is None
+    assert queue.take("card1") is not None
+    assert not queue.forget_worker("card1")
+    assert queue.stopped_because == "no instance is left"
+
+
+def test_a_prompt_whose_outputs_are_fetched_no_longer_fills_its_card(clock):
+    """The card is free for the next prompt while the collector works."""
+    queue = queue_of(clock, 3, "card0", "card1")
+    first = queue.take("card0")
+    assert first is not None
+    queue.take("card1")
+    queue.left_card(first.run_id)
+    assert queue.take("card0") is not None, "one run is left, and card0 has none in flight"
+
+
+def test_stopping_wakes_whoever_waits():
+    """SIGINT must not wait for a retry in five minutes."""
+    queue = queue_of(SystemClock(), 1, "card0")
+    first = queue.take("card0")
+    assert first is not None
+    queue.again(first.run_id, delay_s=300, failed_on=None)
+    answers: list[RunView | None] = []
+    waiter = threading.Thread(target=lambda: answers.append(queue.take("card0")))
+    waiter.start()
+    queue.stop("asked to stop")
+    waiter.join(5)
+    assert answers == [None]
+
+
+def test_an_adopted_run_counts_as_in_flight(clock):
+    """After a crash the card that still works on a prompt is not given two more at once."""
+    queue = queue_of(clock, 1, "card0", "card1")
+    queue.adopt(run(9), "card0")
+    assert queue.counts() == (1, 1)
+    taken = queue.take("card1")
+    assert taken is not None
+    assert taken.run_id == 1
