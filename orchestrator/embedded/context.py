@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -45,6 +45,7 @@ class Services:
     interrupt: Interrupt
     queue: PromptQueue
     hub: SocketHub
+    placeholders: dict[Hashable, bytes] = field(default_factory=dict)
 
 
 class Prompt(Protocol):
@@ -76,6 +77,7 @@ class RunningNode:
         self.folders = services.folders
         self.models = services.models
         self.renderers = services.renderers
+        self.placeholders = services.placeholders
         self.faults = services.faults
         self.node_id = node_id
         self.class_type = str(node["class_type"])

@@ -42,6 +42,7 @@ FOLDER_NAMES = (
     "geometry_estimation",
     "optical_flow",
     "detection",
+    "qwen-tts",
 )
 
 LEGACY_FOLDERS = MappingProxyType({"diffusion_models": ("unet",), "text_encoders": ("clip",)})
@@ -83,6 +84,14 @@ BUILT_IN: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "latent_upscale_models": ("ltx-2.3-spatial-upscaler-x2-1.1.safetensors",),
         "frame_interpolation": ("film_net_fp16.safetensors",),
+        "qwen-tts": (
+            "Qwen3-TTS-12Hz-0.6B-Base/model.safetensors",
+            "Qwen3-TTS-12Hz-0.6B-CustomVoice/model.safetensors",
+            "Qwen3-TTS-12Hz-1.7B-Base/model.safetensors",
+            "Qwen3-TTS-12Hz-1.7B-CustomVoice/model.safetensors",
+            "Qwen3-TTS-12Hz-1.7B-VoiceDesign/model.safetensors",
+            "Qwen3-TTS-Tokenizer-12Hz/model.safetensors",
+        ),
     }
 )
 """Folder -> official file names, from the templates of each family."""

@@ -6,7 +6,7 @@ graph binds by keyword and return a `NodeOutput`. They may raise whatever they l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,6 +60,10 @@ class NodeContext(Protocol):
     @property
     def renderers(self) -> Renderers:
         """What draws and speaks."""
+
+    @property
+    def placeholders(self) -> dict[Hashable, bytes]:
+        """Clips that a card with timed nodes has encoded already, by their shape."""
 
     @property
     def node_id(self) -> str:
