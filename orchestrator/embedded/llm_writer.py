@@ -19,7 +19,7 @@ from orchestrator.embedded.llm_phrases import BY_LANGUAGE, Phrases
 
 OWN_DATA = 0  # id of the painting's own data among the facts
 AIM_WORDS = (64, 80)
-_DRAFTS = 12  # the best of so many is handed out
+_DRAFTS = 16  # the best of so many is handed out
 _FACT_WORDS = (5, 24)
 _OLD_BEFORE = 1820  # a painting from before this may speak of centuries
 
@@ -30,10 +30,10 @@ def _words(text: str) -> frozenset[str]:
 
 _LOWERED = {  # words that lose their capital when a fact becomes a subordinate clause; all others may be names
     "fr": _words(
-        "a apres au aujourd'hui aussi autour aux avant avec ce ces cet cette chez comme d' dans de des depuis deux "
-        "dix du durant elle elles en encore enfin entre grace il ils jusqu'a l' la le les leur leurs lors lorsque "
-        "malgre on par parmi pendant peu plus plusieurs pour pres puis quand quelques sa sans selon ses si son sous sur tous "
-        "tout toute tres trois un une vers"
+        "a apres au aujourd'hui aussi autour aux avant avec ce ces cet cette chez comme d' dans de des depuis "
+        "deux dix du durant elle elles en encore enfin entre grace il ils jusqu'a l' la le les leur leurs "
+        "lors lorsque malgre on par parmi pendant peu plus plusieurs pour pres puis quand quelques sa sans "
+        "selon ses si son sous sur tous tout toute tres trois un une vers"
     ),
     "en": _words(
         "a according after all although an and around as at because before besides both by despite during each early "
@@ -85,10 +85,15 @@ class _Writer:
         self._is_old = isinstance(year, int) and year <= _OLD_BEFORE
 
     def write(self, facts: Sequence[Any], *, limit: int) -> list[dict[str, Any]]:
-        """Return the best of several drafts: two facts at most count, then a length near the aim."""
+        """Return the best of several drafts: naming the painter, using up to two facts, of about the right length."""
         aim = min(limit, self._random.randint(*AIM_WORDS))
         drafts = [self._draft(facts, aim=aim) for _ in range(_DRAFTS)]
-        return max(drafts, key=lambda draft: (min(2, _facts_used(draft)), -abs(_length(draft) - aim)))
+        return max(drafts, key=lambda draft: self._rank(draft, aim))
+
+    def _rank(self, draft: Sequence[Mapping[str, Any]], aim: int) -> tuple[bool, int, int]:
+        artist = self._names.get("artist", "")
+        named = any(artist in one["text"] for one in draft)
+        return named, min(2, _facts_used(draft)), -abs(_length(draft) - aim)
 
     def _draft(self, facts: Sequence[Any], *, aim: int) -> list[dict[str, Any]]:
         opening, closing = self._one(self._phrases.openings), self._one(self._phrases.closings)

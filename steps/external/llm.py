@@ -46,6 +46,8 @@ class Chat:
         if endpoint.url is None:
             raise ServiceRefused("No language model is configured: give its address as llm.text.url or llm.vision.url.")
         self._endpoint = endpoint
+        self.answered_by = endpoint.model
+        """The name that the server gave itself in its last answer; before that, the name it is asked by."""
         self._url = endpoint.url.rstrip("/") + "/chat/completions"
         with _slots_lock:
             key = (self._url, endpoint.concurrency)
@@ -89,7 +91,8 @@ class Chat:
         }
         with self._slot:
             answer = self._post(body)
-        return _parsed(model, _text_of(answer, self._url))
+        text, self.answered_by = _said(answer, self._url, self._endpoint.model)
+        return _parsed(model, text)
 
     def _post(self, body: dict[str, Any]) -> bytes:
         headers = {"Authorization": f"Bearer {self._endpoint.api_key}"} if self._endpoint.api_key else {}
@@ -160,11 +163,13 @@ def _error_message(content: bytes) -> str:
         return content[:500].decode("utf-8", "replace") or "no reason given"
 
 
-def _text_of(content: bytes, url: str) -> str:
-    """Return what the model said, out of the server's envelope."""
+def _said(content: bytes, url: str, model: str) -> tuple[str, str]:
+    """Return what the model said, out of the server's envelope, and the model's name in it."""
     try:
-        choice = json.loads(content)["choices"][0]
+        envelope = json.loads(content)
+        choice = envelope["choices"][0]
         text, ended = choice["message"]["content"], choice.get("finish_reason")
+        name = str(envelope.get("model") or model)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
         found = _short(content[:200].decode("utf-8", "replace"))
         raise ServiceRefused(f"{url} does not answer as a language model does; it says: {found}") from error
@@ -172,7 +177,7 @@ def _text_of(content: bytes, url: str) -> str:
         raise _bad(["the answer was cut off because it was too long"])
     if not isinstance(text, str) or not text.strip():
         raise _bad(["the answer is empty"])
-    return text
+    return text, name
 
 
 def _parsed(model: type[T], text: str) -> T:
