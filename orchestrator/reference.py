@@ -1,4 +1,4 @@
-"""The reference of all settings, generated from the settings themselves: docs/configuration.md and config.yaml.
+"""The reference pages, generated from the code: docs/configuration.md and config.yaml here, docs/errors.md beside it.
 
 Run `python -m orchestrator.reference` after a change of the settings; a test holds the files against it.
 """
@@ -17,11 +17,13 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from orchestrator import reference_errors
 from orchestrator.settings import InstanceSettings, RestartSettings, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
 EXAMPLE = ROOT / "config.yaml"
+ERRORS = ROOT / "docs" / "errors.md"
 
 
 @dataclass(frozen=True)
@@ -187,3 +189,4 @@ def _limits(field: FieldInfo) -> str:
 if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
     EXAMPLE.write_text(example(), encoding="utf-8")
+    ERRORS.write_text(reference_errors.page(), encoding="utf-8")

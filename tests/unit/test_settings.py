@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator import reference
+from orchestrator import reference, reference_errors
 from orchestrator.errors import ConfigError, ExitCode
 from orchestrator.settings import Settings, find_config, load_settings
 
@@ -124,6 +124,7 @@ def test_the_reference_page_and_the_example_are_what_the_settings_say():
     """Run `python -m orchestrator.reference` after a change of the settings."""
     assert reference.PAGE.read_text(encoding="utf-8") == reference.page()
     assert reference.EXAMPLE.read_text(encoding="utf-8") == reference.example()
+    assert reference.ERRORS.read_text(encoding="utf-8") == reference_errors.page()
 
 
 def test_the_example_holds_the_defaults(tmp_path):
