@@ -56,7 +56,7 @@ class ComfyUIError(Exception):
         text = message or (type(self).__doc__ or "").strip().splitlines()[0]
         self.reason = text
         if self.advice and self.advice not in text:
-            text = f"{text}. {self.advice}"
+            text = f"{text.rstrip('.')}. {self.advice}"
         super().__init__(f"{instance}: {text}" if instance else text)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -157,9 +157,11 @@ class NodeProblem:
 
     def __str__(self) -> str:
         """Return one line for people."""
-        name = f"`{self.title}`" if self.title else "the graph"
-        details = ", ".join(part for part in (f"#{self.node_id}" if self.node_id else "", self.class_type) if part)
-        return f"{name} ({details}): {self.message}" if details and self.title else f"{name}: {self.message}"
+        if not self.title and not self.node_id:
+            return self.message
+        class_type = self.class_type if self.class_type != self.title else ""
+        details = ", ".join(part for part in (f"#{self.node_id}" if self.node_id else "", class_type) if part)
+        return f"`{self.title or 'a node'}`{f' ({details})' if details else ''}: {self.message}"
 
 
 class Refused(ComfyUIError):
@@ -183,7 +185,7 @@ class MissingNodeClass(Refused):
 class MissingModel(Refused):
     """A file or choice that the workflow names is not on the instance."""
 
-    advice = "Put the file where the message says, or name one that is there"
+    advice = "Put that file on the instance, or name one that is there"
 
 
 class MissingInput(Refused):

@@ -23,6 +23,7 @@ from orchestrator.comfyui.transport import Transport
 
 HELLO_TIMEOUT_S = 10.0  # a node may hold the server up; only then is an unanswered socket taken for deaf
 CLOSE_TIMEOUT_S = 1.0
+MISSING_AFTER_S = 2.0
 PAUSES_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)  # between tries to connect; the last one repeats
 
 _quiet = logging.getLogger("nightreel.websockets")  # the library's own log repeats what the retries already handle
@@ -52,11 +53,17 @@ class EventStream:
         self._connection: ClientConnection | None = None
         self._thread: threading.Thread | None = None
         self.openings = 0  # sockets that became live so far
+        self._lost_at = time.monotonic()
 
     @property
     def is_live(self) -> bool:
         """Tell whether events reach us."""
         return self._live.is_set()
+
+    @property
+    def is_missing(self) -> bool:
+        """Tell whether there has been no live socket for a while: longer than opening a new one takes."""
+        return not self.is_live and time.monotonic() - self._lost_at > MISSING_AFTER_S
 
     def start(self) -> None:
         """Open the socket in the background. Returns at once, whether or not there is a server."""
@@ -93,6 +100,7 @@ class EventStream:
             finally:
                 self._connection = None
                 if self._live.is_set():
+                    self._lost_at = time.monotonic()
                     self._live.clear()
                     self._changed()
             tries = 0 if self.openings > openings else tries + 1

@@ -6,6 +6,7 @@ Pure: a recorded answer in, an error out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,23 +14,29 @@ from orchestrator.comfyui.errors import MissingInput, MissingModel, MissingNodeC
 from orchestrator.comfyui.graphs import class_of, title_of
 from orchestrator.comfyui.replies import mapping
 
+SHOWN = 6  # problems told in one message
+_MISSING_CLASS = ("missing_node_type", "invalid_prompt")  # the latter is the word of versions before 0.12
+_MODEL_FILE = re.compile(r"`\S+` is '[^']*\.(safetensors|ckpt|pt|pt2|pth|bin|pkl|sft|gguf|onnx)'")
+
 
 def refusal(reply: Mapping[str, Any], *, graph: Mapping[str, Any], prompt_id: str = "") -> Refused:
     """Return the error that says, in words, why a prompt was refused. Knows the bodies of all versions."""
     error = reply.get("error")
     error = error if isinstance(error, dict) else {"message": str(error or "")}  # older routes answer a plain text
     kind = str(error.get("type") or "")
-    problems = tuple(_node_problems(reply.get("node_errors"), graph))
+    problems = tuple(dict.fromkeys(_node_problems(reply.get("node_errors"), graph)))
     if not problems:
         problems = (_whole_problem(error, graph),)
     refused: type[Refused] = Refused
-    if kind in ("missing_node_type", "invalid_prompt"):  # the latter is the older word for it
+    if kind in _MISSING_CLASS and problems[0].class_type:
         refused = MissingNodeClass
-    elif all(problem.kind == "value_not_in_list" for problem in problems):
+    elif all(problem.kind == "value_not_in_list" and _MODEL_FILE.search(problem.message) for problem in problems):
         refused = MissingModel
     elif all(problem.kind == "custom_validation_failed" for problem in problems):
         refused = MissingInput
-    listed = "; ".join(str(problem) for problem in problems)
+    listed = "; ".join(str(problem) for problem in problems[:SHOWN])
+    if len(problems) > SHOWN:
+        listed += f"; and {len(problems) - SHOWN} more"
     return refused(
         f"the prompt was refused: {listed}", prompt_id=prompt_id, problems=problems, kind=kind or "node_errors"
     )
@@ -45,7 +52,7 @@ def _whole_problem(error: Mapping[str, Any], graph: Mapping[str, Any]) -> NodePr
     message = str(error.get("message") or error.get("type") or "no reason given").strip()
     class_type = str(extra.get("class_type") or class_of(graph, node_id))
     kind = str(error.get("type") or "")
-    if kind in ("missing_node_type", "invalid_prompt") and class_type:
+    if kind in _MISSING_CLASS and class_type:
         message = f"the node class {class_type} is not installed there"
     elif details and details != message and not details.startswith("Node ID"):
         message = f"{message} ({details})"

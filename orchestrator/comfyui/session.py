@@ -236,7 +236,9 @@ class InstanceSession:
         if now - watch.running_since > total_timeout_s:
             raise Hung(f"the prompt has run for more than {total_timeout_s:g} s (total_timeout_s)")
         patience_s = min(60.0, max(0.5, idle_timeout_s / 3))
-        if silent_s > patience_s and now - watch.renewed_at > patience_s and self.events.is_live:
+        if watch.foreign or not self.events.is_live:
+            return
+        if silent_s > patience_s and now - watch.renewed_at > patience_s:
             # Silence may be the socket's fault: the server can forget a socket that is still open. A new one tells.
             watch.renewed_at = now
             self.events.renew()

@@ -105,7 +105,7 @@ class Tracker:
             first, last = SILENT_POLL_S
             delays.append(min(last, first * 1.25**self._quiet_looks))
         else:
-            flowing = any(now - watch.alive_at < LIVE_POLL_S for watch in watches)
+            flowing = any(now - watch.alive_at < LIVE_POLL_S and not watch.foreign for watch in watches)
             delays.append(FLOWING_POLL_S if flowing else LIVE_POLL_S)
         return max(0.01, min(delays))
 
@@ -142,7 +142,7 @@ class Tracker:
             if item is not None:
                 others = queue.running + queue.pending
                 self._board.seen_in_queue(watch, place, item, others=others, ours=self._client.client_id)
-                if place is Place.RUNNING and (watch.foreign or not self._socket.is_live):
+                if place is Place.RUNNING and (watch.foreign or self._socket.is_missing):
                     self._board.seen_healthy(watch)
                 continue
             entry = self._client.history(watch.prompt_id, read_timeout_s=POLL_TIMEOUT_S)

@@ -115,7 +115,8 @@ class Board:
             watch = self._watch_of(getattr(event, "prompt_id", None), event)
             if watch is None:
                 return False
-            watch.alive_at = now
+            if not (isinstance(event, NodeStarted) and event.prompt_id is None):
+                watch.alive_at = now  # what a reconnect repeats is no sign of life: a stuck prompt is repeated too
             if isinstance(event, PromptEnded):
                 watch.ended_at = watch.ended_at if watch.ended_at is not None else now
                 return True

@@ -77,6 +77,10 @@ class Stage:
         loop.run_until_complete(self._open())
         ready.set()
         loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
         loop.close()
 
     async def _open(self) -> None:
