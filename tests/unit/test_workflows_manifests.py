@@ -11,7 +11,19 @@ import pytest
 import yaml
 
 from steps.errors import ManifestError, Remedy
-from steps.manifest import BUNDLED, Limits, Manifest, bundled_names, load_manifest
+from steps.manifest import (
+    BUNDLED,
+    BindingSpec,
+    Limits,
+    Manifest,
+    ModelFile,
+    Needs,
+    OutputSpec,
+    StepSection,
+    Timing,
+    bundled_names,
+    load_manifest,
+)
 
 NAMES = ("audio", "clean_pic", "outro", "realistic_pic", "script_video", "transition")
 LOADERS = {
@@ -243,3 +255,23 @@ def test_bundled_graphs_lie_beside_their_manifests() -> None:
     for name in NAMES:
         assert load_manifest(name).graph_path == BUNDLED / f"{name}.json"
         assert (BUNDLED / f"{name}.json").is_file()
+
+
+def test_the_docs_know_every_key_and_every_model() -> None:
+    """The page is what a user writes a manifest by, and where the licences are read."""
+    page = (BUNDLED.parent / "docs" / "workflows.md").read_text(encoding="utf-8")
+    sections = (Manifest, BindingSpec, Limits, OutputSpec, Needs, ModelFile, Timing, StepSection)
+    keys = {one.alias or name for section in sections for name, one in section.model_fields.items()} - {"path"}
+    assert [key for key in sorted(keys) if key not in page] == []
+    for name in NAMES:
+        assert f"`{name}`" in page
+        assert [model.file for model in load_manifest(name).needs.models if f"`{model.file}`" not in page] == []
+
+
+def test_the_manifest_in_the_docs_is_valid(tmp_path: Path) -> None:
+    """An example that is refused teaches distrust."""
+    page = (BUNDLED.parent / "docs" / "workflows.md").read_text(encoding="utf-8")
+    example = page.split("```yaml\n", 1)[1].split("```", 1)[0]
+    manifest = load_manifest(write(tmp_path, example))
+    assert manifest.step is not None
+    assert manifest.step.name == "ink"
