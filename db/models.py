@@ -4,6 +4,7 @@
        └─ item ─< step_run ─< attempt ─< artifact
             │         └──────────────────────┘
     batch ─< batch_item >─ item       the nights an item took part in
+    review                            what a person decided about a video
     event                             what happened, in order: every move of a state leaves one
     run_lock                          who drives the instances
 
@@ -33,6 +34,7 @@ NAMING = {
 STATES_IN_SQL = "state IN ({})".format(", ".join(f"'{state.value}'" for state in State))
 OUTCOMES_IN_SQL = "outcome IN ('complete', 'failed', 'put_back', 'aborted')"
 CLOSINGS_IN_SQL = "outcome IN ('complete', 'stopped', 'failed')"
+VERDICTS_IN_SQL = "verdict IN ('approved', 'rejected', 'sent_back')"
 ORIGINS_IN_SQL = "origin IN ('drawn', 'carried', 'redo')"
 LIVE = text("outcome IS NULL")
 MADE = text("outcome = 'complete'")
@@ -225,6 +227,25 @@ class Event(Record, table=True):
     details: dict[str, Any] = _json()
 
 
+class Review(Record, table=True):
+    """What a person decided about one video. Never changed: a new verdict is a new row."""
+
+    __tablename__ = "review"
+    __table_args__ = (
+        CheckConstraint(VERDICTS_IN_SQL, name="known_verdict"),
+        Index("ix_review_item_id", "item_id", "id"),
+    )
+
+    id: int | None = Field(default=None, primary_key=True)
+    item_id: int = Field(foreign_key="item.id")
+    language: str = Field(max_length=5)
+    sha256: str = Field(max_length=64)  # of the video that was looked at
+    verdict: str = Field(max_length=10)
+    reason: str = Field(sa_type=OutsideText)
+    reviewer: str = Field(sa_type=OutsideText)
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
 class RunLock(Record, table=True):
     """Who drives something that only one process may drive."""
 
@@ -251,4 +272,5 @@ RUNS = _table(StepRun)
 ATTEMPTS = _table(Attempt)
 ARTIFACTS = _table(Artifact)
 EVENTS = _table(Event)
+REVIEWS = _table(Review)
 RUN_LOCKS = _table(RunLock)

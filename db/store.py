@@ -13,11 +13,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, delete, update
 
-from db import batches, locks, paintings, queries, runs
+from db import batches, locks, paintings, queries, reviews, runs
 from db.engine import read, write
 from db.errors import NotFound
-from db.models import ARTIFACTS, ATTEMPTS, BATCHES, EVENTS, RUNS
+from db.models import ARTIFACTS, ATTEMPTS, BATCHES, EVENTS, REVIEWS, RUNS
 from db.moves import About, record
+from db.reviews import ReviewView
 from db.states import MOVES, State
 from db.views import (
     Added,
@@ -409,6 +410,28 @@ class Store:
         """Return how long a step usually takes (median of its latest complete attempts), or None if it never ran."""
         with read(self._engine) as conn:
             return queries.typical_seconds(conn, step)
+
+    # Reviews
+
+    def add_review(self, item_id: int, *, language: str, sha256: str, verdict: str, reason: str, reviewer: str) -> None:
+        """Record a person's verdict (`approved`, `rejected` or `sent_back`) about the video with this hash."""
+        with write(self._engine) as conn:
+            reviews.add(conn, ReviewView(item_id, language, sha256, verdict, reason, reviewer, self._now()))
+
+    def reviews(self, batch_id: int) -> list[ReviewView]:
+        """Return the newest verdict about each video of a night's items."""
+        with read(self._engine) as conn:
+            return reviews.of_batch(conn, batch_id)
+
+    def reviews_of_item(self, item_id: int) -> list[ReviewView]:
+        """Return all verdicts about an item's videos, oldest first."""
+        with read(self._engine) as conn:
+            return reviews.where(conn, REVIEWS.c.item_id == item_id)
+
+    def items_with_artifact(self, step: str, name: str, *, batch_id: int | None = None) -> list[int]:
+        """Return the items that have a current artifact of a step, oldest first; of one night or of all."""
+        with read(self._engine) as conn:
+            return reviews.items_with_artifact(conn, step, name, batch_id=batch_id)
 
     # The run lock
 
