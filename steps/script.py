@@ -8,6 +8,7 @@ when nothing sound remains the step fails with those reasons. Every sentence kee
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,7 @@ from zim.archive import Library
 from zim.errors import ZimError
 from zim.research import Fact, research
 
+_BRACKETED = re.compile(r"\s*\([^()]*\)")
 _libraries: dict[tuple[Any, ...], Library] = {}
 _libraries_lock = threading.Lock()
 
@@ -63,6 +65,7 @@ class Script(LocalStep):
             context.subject,
             language,
             facts={number: fact.text for number, fact in facts.items()},
+            local=_local_names(facts),
             options=context.options.script,
         )
         chat = Chat(context.options.llm.text)
@@ -99,6 +102,15 @@ def _research(context: Context, language: Language) -> dict[int, Fact]:
     except ZimError as error:
         raise ResourceMissing(str(error), path=str(error.path)) from error
     return dict(enumerate(found, start=1))
+
+
+def _local_names(facts: Mapping[int, Fact]) -> dict[str, str]:
+    """Return how title, artist and sitter are called in the encyclopaedia's language: as their articles are.
+
+    "Leonardo da Vinci" is "Léonard de Vinci" in French; the search has already made sure that they are the same.
+    """
+    keys = {"work": "title", "artist": "artist", "sitter": "sitter"}
+    return {keys[fact.about]: _BRACKETED.sub("", fact.article).strip() for fact in facts.values()}
 
 
 def _library(options: StepOptions) -> Library:
@@ -150,7 +162,7 @@ def _ask(
     material = {
         "language": language,
         "max_words": options.max_words,
-        "painting": own_data(context.subject) | {"id": OWN_DATA, "sex": _sex(context)},
+        "painting": own_data(context.subject) | _local_names(facts) | {"id": OWN_DATA, "sex": _sex(context)},
         "facts": [
             {"id": number, "about": fact.about, "article": fact.article, "text": fact.text}
             for number, fact in facts.items()

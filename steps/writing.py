@@ -106,7 +106,7 @@ class Rules:
     language: Language
     options: ScriptOptions
     own: str  # the painting's own data as one text
-    artist: str | None  # None: unknown
+    artist: tuple[str, ...]  # the painter's name, in each spelling that is known; empty: unknown
     facts: Mapping[int, str]  # id -> text, without the own data
 
     def check(self, draft: ScriptDraft) -> list[Broken]:
@@ -164,14 +164,25 @@ class Rules:
         cliche = next((one for one in _CLICHES[self.language] if start.startswith(one)), None)
         if cliche:
             yield f'It opens with a cliché ("{cliche}"); begin in another way.'
-        if self.artist is not None and not _names(text, self.artist):
-            yield f"It never names its painter, {self.artist}."
+        if self.artist and not any(_names(text, name) for name in self.artist):
+            yield f"It never names its painter, {self.artist[-1]}."
 
 
-def rules_for(subject: Subject, language: Language, *, facts: Mapping[int, str], options: ScriptOptions) -> Rules:
-    """Return the rules for one painting in one language."""
-    own = " | ".join(str(one) for one in own_data(subject).values() if one is not None)
-    return Rules(language, options, own=own, artist=known_artist(subject), facts=facts)
+def rules_for(
+    subject: Subject, language: Language, *, facts: Mapping[int, str], local: Mapping[str, str], options: ScriptOptions
+) -> Rules:
+    """Return the rules for one painting in one language.
+
+    Args:
+        subject: The painting.
+        language: Of the script.
+        facts: Id -> text.
+        local: Names of the title, artist and sitter as they are spelled in that language, as far as they are known.
+        options: The limits.
+    """
+    own = " | ".join(str(one) for one in (*own_data(subject).values(), *local.values()) if one is not None)
+    artist = tuple(name for name in (known_artist(subject), local.get("artist")) if name)
+    return Rules(language, options, own=own, artist=artist, facts=facts)
 
 
 def own_data(subject: Subject) -> dict[str, Any]:
