@@ -110,7 +110,7 @@ def look_at_video(path: Path, expected: Expected, *, name: str, regions: Mapping
 
 def at_least(name: str, measured: float, least: float, *, unit: str = "") -> Check:
     """Return a check that passes from a value on."""
-    return Check(name, round(measured, 3), f">= {least:g}", unit, passed=measured >= least)
+    return Check(name, round(measured, 3), f">= {round(least, 3):g}", unit, passed=measured >= least)
 
 
 def at_most(name: str, measured: float, most: float, *, unit: str = "") -> Check:
