@@ -15,7 +15,7 @@ from typing import Any
 from steps import footage, waveform
 from steps.base import Check
 from steps.errors import BadOutput
-from steps.external.ffmpeg import Image, Media, Samples, probe, read_samples
+from steps.external.ffmpeg import Image, Samples, probe, read_samples
 
 LOWEST_BRIGHTEST = 14.0  # level of the brightest hundredth; a black frame has 0, or 16 in limited range
 LOWEST_VARIETY = 3.0  # standard deviation of the luma in levels; one colour has 0
@@ -41,14 +41,13 @@ class Expected:
 
 @dataclass(frozen=True)
 class Looked:
-    """What was found in a file: the checks, the data for later steps, and what was read, to look at further."""
+    """What was found in a file: the checks, the data for later steps, and what was read, for a closer look."""
 
     checks: tuple[Check, ...]
     data: Mapping[str, Any]
     picture: Image | None = None
     clip: footage.Footage | None = None
     samples: Samples | None = None  # at `MEASURING_RATE_HZ`
-    media: Media | None = None
 
 
 def look(media: str, path: Path, expected: Expected, *, name: str, regions: Mapping[str, footage.Box]) -> Looked:
@@ -93,7 +92,7 @@ def look_at_video(path: Path, expected: Expected, *, name: str, regions: Mapping
     if media.video is None:
         raise BadOutput(f"{path.name} has no pictures", path=str(path))
     video = media.video
-    clip = footage.watch(path, fps=video.fps or 24.0, regions=regions)
+    clip = footage.watch(path, regions=regions)
     duration_s = video.frames / video.fps if video.fps else video.duration_s
     checks = [
         *_size(name, video.width, video.height, expected),
@@ -105,7 +104,7 @@ def look_at_video(path: Path, expected: Expected, *, name: str, regions: Mapping
     if expected.moving:
         checks.append(at_least(f"{name}.motion", footage.travel(clip.small), LOWEST_TRAVEL, unit="levels"))
     data = {"frames": video.frames, "fps": video.fps, "duration_s": round(duration_s, 4)}
-    return Looked(tuple(checks), data, clip=clip, media=media)
+    return Looked(tuple(checks), data, clip=clip)
 
 
 def at_least(name: str, measured: float, least: float, *, unit: str = "") -> Check:

@@ -58,7 +58,6 @@ class Footage:
     last: Image  # whole picture, the last frame that was kept
     small: Stack  # every n-th frame, whole
     regions: Mapping[str, Stack]  # every n-th frame, parts
-    interval_s: float  # seconds between two of them
 
 
 def read_picture(path: Path) -> Image:
@@ -76,13 +75,12 @@ def read_picture(path: Path) -> Image:
         raise BadOutput(f"{path.name} is not a readable picture: {error}", path=str(path)) from error
 
 
-def watch(path: Path, *, every: int = 3, fps: float = 24.0, regions: Mapping[str, Box] | None = None) -> Footage:
+def watch(path: Path, *, every: int = 3, regions: Mapping[str, Box] | None = None) -> Footage:
     """Read a clip once and keep small copies of every n-th frame.
 
     Args:
         path: Any video.
         every: One frame of this many is kept.
-        fps: The clip's rate, for `interval_s`.
         regions: Parts to keep copies of as well.
 
     Raises:
@@ -100,7 +98,7 @@ def watch(path: Path, *, every: int = 3, fps: float = 24.0, regions: Mapping[str
     if first is None or last is None:
         raise BadOutput(f"{path.name} has no pictures", path=str(path))
     stacks = {name: np.stack(copies) for name, copies in parts.items()}
-    return Footage(first=first, last=last, small=np.stack(small), regions=stacks, interval_s=every / fps)
+    return Footage(first=first, last=last, small=np.stack(small), regions=stacks)
 
 
 def shrink(image: Image, side: int = SMALL_SIDE) -> Image:
