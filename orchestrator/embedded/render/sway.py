@@ -44,7 +44,15 @@ class Stage:
         self._chest = (eased((down - 1.2) / 1.6) * np.exp(-((across / 3.5) ** 2)) * edge).astype(np.float32)
 
     def move(
-        self, picture: Picture, *, shift_x: float, shift_y: float, roll_rad: float, breath_px: float, zoom: float
+        self,
+        picture: Picture,
+        *,
+        shift_x: float,
+        shift_y: float,
+        roll_rad: float,
+        breath_px: float,
+        zoom: float,
+        pan: tuple[float, float] = (0.0, 0.0),
     ) -> Picture:
         """Return the picture with its foreground moved.
 
@@ -55,11 +63,13 @@ class Stage:
             roll_rad: How far the head turns about the neck, clockwise.
             breath_px: Pixels that the chest rises.
             zoom: Factor, at least 1, about the head.
+            pan: Pixels x, y that the camera looks further; held back where the picture ends.
         """
         x, y = self._x - self._center[0], self._y - self._center[1]
         closer = 1 / zoom - 1
-        from_x = closer * x - self.head * (shift_x - roll_rad * (y - 1.4 * self._radius))
-        from_y = closer * y - self.head * (shift_y + roll_rad * x) + self._chest * breath_px
+        pan_x, pan_y = self._within(zoom, pan)
+        from_x = pan_x + closer * x - self.head * (shift_x - roll_rad * (y - 1.4 * self._radius))
+        from_y = pan_y + closer * y - self.head * (shift_y + roll_rad * x) + self._chest * breath_px
         moved = cv2.remap(
             picture,
             self._whole_x + self._enlarged(from_x),
@@ -68,6 +78,13 @@ class Stage:
             borderMode=cv2.BORDER_REPLICATE,
         )
         return np.asarray(moved, np.uint8)
+
+    def _within(self, zoom: float, pan: tuple[float, float]) -> tuple[float, float]:
+        """Return the pan as far as the zoom leaves room for it on each side."""
+        spare = 1 - 1 / zoom
+        left, top = (float(value) * spare for value in self._center)
+        right, bottom = (self._width - 1) * spare - left, (self._height - 1) * spare - top
+        return float(np.clip(pan[0], -left, right)), float(np.clip(pan[1], -top, bottom))
 
     def _enlarged(self, coarse: Field) -> Field:
         size = (self._width, self._height)
