@@ -207,10 +207,9 @@ class Stage:
     # -- routes -------------------------------------------------------------------------------------------------------
 
     async def _route(self, request: web.Request) -> web.StreamResponse:
-        raw = await request.read()
-        body: Any = raw
+        body: Any = None
         if "json" in request.content_type:
-            body = json.loads(raw)
+            body = await request.json()
         self.seen.append(Seen(request.method, request.path, body, time.monotonic()))
         handler = self.routes.get(f"{request.method} {request.path}") or self.routes.get(f"{request.method} *")
         if handler is not None:

@@ -102,7 +102,7 @@ def test_a_program_that_is_no_web_server_is_named_by_what_it_says():
         connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
         connection.recv(1000)
 
-    with speaker(greet) as url, pytest.raises(NotComfyUI, match="SSH-2.0-OpenSSH_9.6"):
+    with speaker(greet) as url, pytest.raises(NotComfyUI, match=r"SSH-2\.0-OpenSSH_9\.6"):
         client_of(url).system_stats()
 
 
@@ -139,14 +139,22 @@ def test_a_redirect_is_not_followed(stage):
         return web.Response(status=302, headers={"Location": "https://login.example/"})
 
     stage.routes["GET /queue"] = redirect
-    with pytest.raises(NotComfyUI, match="a redirect to https://login.example/"):
+    with pytest.raises(NotComfyUI, match=r"a redirect to https://login\.example/"):
         client_of(stage.url).queue()
 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(401, AccessDenied), (403, AccessDenied), (404, NotComfyUI), (405, NotComfyUI), (500, ServerFault)]
-    + [(502, GatewayDown), (503, GatewayDown), (504, GatewayDown)],
+    [
+        (401, AccessDenied),
+        (403, AccessDenied),
+        (404, NotComfyUI),
+        (405, NotComfyUI),
+        (500, ServerFault),
+        (502, GatewayDown),
+        (503, GatewayDown),
+        (504, GatewayDown),
+    ],
 )
 def test_each_status_has_its_meaning(stage, status, kind):
     """The remedy differs: wait for a proxy's server, stop for a wrong address."""
