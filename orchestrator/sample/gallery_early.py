@@ -1,0 +1,325 @@
+"""The portraits of the sample collection that were painted before 1800: what each is made of."""
+
+from __future__ import annotations
+
+from orchestrator.sample.painter import Portrait
+from orchestrator.sample.painter_age import Wear
+from orchestrator.sample.painter_backdrop import Curtain, Opening, Studio, View
+from orchestrator.sample.painter_beards import Beard, Moustache
+from orchestrator.sample.painter_collars import Cravat, Frill, LaceCollar, Ruff
+from orchestrator.sample.painter_dress import CLOSED_NECK, OPEN_NECK, WIDE_NECK, Gown, Stole
+from orchestrator.sample.painter_flowers import Posy
+from orchestrator.sample.painter_geometry import Face, Pose
+from orchestrator.sample.painter_hair import BackHair, Crown, Ringlets, Strands
+from orchestrator.sample.painter_hats import Beret, Brimmed, Turban
+from orchestrator.sample.painter_jewels import Buttons, Earring, Necklace
+from orchestrator.sample.painter_sitting import Cloth
+from orchestrator.sample.palette import (
+    AUBURN,
+    BLACK_CLOTH,
+    CANDLE,
+    CHESTNUT,
+    DARK,
+    DAY,
+    GOLD,
+    GREY,
+    LINEN,
+    OLIVE,
+    PALE,
+    RAVEN,
+    ROSY,
+    SMOOTH,
+    STRONG,
+    WHITE,
+)
+
+COAT_FRONT = ((0.40, 6.0), (0.44, 3.2), (0.40, 2.1), (0.48, 1.38))
+
+BLAUWVOET = Portrait(
+    Face(
+        male=0.9,
+        age=0.42,
+        skin=ROSY,
+        iris=(0.26, 0.33, 0.37),
+        brow=(0.18, 0.11, 0.07),
+        nose_length=1.06,
+        nose_hook=0.3,
+        jaw=1.05,
+        blush=0.8,
+        width=0.98,
+    ),
+    Pose(20, 0, -2),
+    (Studio((0.19, 0.17, 0.125), light_side=-1),),
+    (
+        BackHair(Strands(CHESTNUT), lower=0.7),
+        Gown(Cloth(BLACK_CLOTH, sheen=0.6, figure=(0.085, 0.08, 0.082)), CLOSED_NECK, shoulder=1.95),
+        Buttons(),
+        Ruff(),
+    ),
+    (
+        Crown(Strands(CHESTNUT, flow="back"), sides=0.35),
+        Beard(Strands(AUBURN, flow="down"), length=0.30, point=0.8, cheek=0.42),
+        Moustache(Strands(AUBURN, flow="down"), curl=0.5),
+        Brimmed(),
+    ),
+    hand=SMOOTH,
+    eyes=(0.49, 0.415),
+    scale=0.185,
+)
+
+OSTRELLE = Portrait(
+    Face(
+        skin=PALE,
+        iris=(0.24, 0.29, 0.25),
+        brow=(0.28, 0.17, 0.10),
+        lip_fullness=1.05,
+        smile=0.3,
+        cheeks=0.6,
+        nose_length=0.88,
+        nose_width=0.95,
+        mouth_width=0.92,
+        jaw=1.04,
+        chin=0.94,
+        width=1.02,
+        blush=0.8,
+    ),
+    Pose(-16, 1, 3),
+    (Studio((0.24, 0.20, 0.15)),),
+    (
+        BackHair(Strands(AUBURN, curl=0.5), volume=0.12, lower=0.8, knot=0.26),
+        Ringlets(Strands(AUBURN), sides=(-1,), count=2),
+        Gown(Cloth((0.13, 0.16, 0.26), gloss=0.7, figure=(0.17, 0.20, 0.30)), turn=0.05, bust=0.08),
+        LaceCollar(),
+        Necklace(drop=0.02, half=0.43),
+    ),
+    (Crown(Strands(AUBURN, curl=0.3), volume=0.10, sides=0.2), Ringlets(Strands(AUBURN), sides=(1,), count=3)),
+    hand=SMOOTH,
+    size_px=(960, 1200),
+)
+
+COURCELLE = Portrait(
+    Face(
+        skin=(0.88, 0.70, 0.57),
+        iris=(0.20, 0.22, 0.24),
+        brow=(0.36, 0.24, 0.15),
+        brow_weight=0.6,
+        lip_fullness=1.18,
+        mouth_width=0.86,
+        lips=(0.70, 0.32, 0.28),
+        smile=-0.05,
+        cheeks=0.35,
+        chin=0.92,
+        eye_size=1.08,
+        nose_length=0.93,
+        nose_width=0.9,
+        jaw=0.95,
+    ),
+    Pose(-28, 0, 4),
+    (Studio((0.10, 0.095, 0.075), dark=(0.04, 0.038, 0.033)),),
+    (
+        Gown(Cloth((0.30, 0.205, 0.09), folds=0.10), CLOSED_NECK, shoulder=1.70, slope=0.06),
+        Frill(((0.0, 1.66), (0.38, 1.56), (0.56, 1.38)), width=0.16),
+    ),
+    (
+        Turban(
+            Cloth((0.16, 0.25, 0.41), folds=0.03, fold_size=0.1, gloss=0.2),
+            volume=0.10,
+            height=0.16,
+            tail=1,
+            tail_color=(0.58, 0.45, 0.20),
+            brow=-0.56,
+            lower=0.2,
+        ),
+        Earring(1),
+    ),
+    light=CANDLE,
+    hand=SMOOTH,
+    glance=(0.01, 0),
+    wear=Wear(cracks=0.45),
+)
+
+FROMENT = Portrait(
+    Face(
+        male=0.8,
+        age=0.95,
+        skin=(0.80, 0.60, 0.47),
+        iris=(0.24, 0.18, 0.13),
+        brow=(0.42, 0.39, 0.36),
+        nose_width=1.15,
+        nose_length=1.08,
+        lip_fullness=0.8,
+        cheeks=-0.3,
+        blush=0.7,
+        eye_open=0.85,
+        brow_weight=1.25,
+    ),
+    Pose(14, 3, -3),
+    (Studio((0.17, 0.12, 0.08), light_side=-1),),
+    (
+        BackHair(Strands(GREY, curl=0.6), volume=0.16, lower=0.95),
+        Gown(Cloth((0.12, 0.075, 0.05), folds=0.12, sheen=0.5), OPEN_NECK, shoulder=1.9, slope=0.05),
+        Frill(((0.0, 1.75), (0.25, 1.6), (0.48, 1.35)), width=0.10, color=(0.70, 0.66, 0.58)),
+        Stole(Strands((0.13, 0.085, 0.055), curl=0.7, wispy=0.7), width=0.42),
+    ),
+    (
+        Crown(Strands(GREY, flow="down", curl=0.6), volume=0.14, sides=0.35),
+        Beard(Strands(WHITE, flow="down", curl=0.5), length=0.34, point=0.3),
+        Moustache(Strands(WHITE, flow="down", curl=0.3), thick=0.09),
+        Beret(side=-1),
+    ),
+    light=CANDLE,
+)
+
+ASSAN = Portrait(
+    Face(
+        male=0.85,
+        age=0.3,
+        skin=DARK,
+        lips=(0.36, 0.18, 0.16),
+        iris=(0.10, 0.06, 0.04),
+        brow=(0.04, 0.03, 0.025),
+        lip_fullness=1.3,
+        nose_width=1.28,
+        nose_length=0.96,
+        jaw=1.03,
+        blush=0.3,
+        smile=0.25,
+        width=0.98,
+    ),
+    Pose(20, -1, -2),
+    (
+        Studio((0.30, 0.24, 0.17), light_side=-1),
+        Curtain(Cloth((0.17, 0.055, 0.05), folds=0.14, fold_size=0.42), side=1),
+    ),
+    (
+        BackHair(Strands(RAVEN, curl=1.2, wispy=0.6), volume=0.16, lower=0.7),
+        Gown(Cloth(LINEN, folds=0.05), OPEN_NECK, shoulder=1.7),
+        Gown(Cloth((0.10, 0.12, 0.19), sheen=1.0), COAT_FRONT, shoulder=1.98, edge=GOLD, edge_width=0.09),
+        Cravat(fall=1.0),
+        Buttons(offset=0.62, top=2.3),
+    ),
+    (
+        Crown(Strands(RAVEN, flow="curly", curl=1.4, wispy=0.6), volume=0.14, height=0.14, sides=0.25),
+        Moustache(Strands(RAVEN, flow="down"), width=0.30, thick=0.045),
+        Beard(Strands(RAVEN, flow="down"), length=0.05, chin_only=True, point=0.7),
+    ),
+    light=STRONG,
+)
+
+BENARRA = Portrait(
+    Face(
+        male=0.95,
+        age=0.5,
+        skin=OLIVE,
+        lips=(0.50, 0.25, 0.21),
+        iris=(0.14, 0.09, 0.05),
+        brow=(0.05, 0.04, 0.035),
+        nose_hook=0.7,
+        nose_length=1.10,
+        nose_width=0.95,
+        blush=0.3,
+        smile=0.15,
+        width=0.95,
+        cheeks=-0.2,
+    ),
+    Pose(-20, 1, 1),
+    (Studio((0.22, 0.20, 0.16)), Opening(View(horizon=0.9, water=True), inner=1.35)),
+    (
+        Gown(Cloth(LINEN, folds=0.04), CLOSED_NECK, shoulder=1.6),
+        Gown(
+            Cloth((0.09, 0.16, 0.13), folds=0.10, figure=(0.12, 0.19, 0.15)),
+            OPEN_NECK,
+            shoulder=1.95,
+            edge=GOLD,
+            edge_width=0.11,
+        ),
+    ),
+    (
+        Beard(Strands(RAVEN, flow="down", curl=0.4), length=0.22, point=0.4),
+        Moustache(Strands(RAVEN, flow="down"), curl=0.7, width=0.38),
+        Turban(Cloth((0.74, 0.70, 0.60), folds=0.03), second=(0.42, 0.13, 0.10), volume=0.30, height=0.40),
+    ),
+    scale=0.185,
+)
+
+PONTCARRE = Portrait(
+    Face(
+        skin=(0.90, 0.73, 0.63),
+        blush=1.0,
+        iris=(0.22, 0.31, 0.40),
+        brow=(0.32, 0.24, 0.18),
+        brow_weight=0.75,
+        lips=(0.76, 0.30, 0.29),
+        smile=0.4,
+        cheeks=0.4,
+        chin=0.88,
+        jaw=0.90,
+        nose_hook=-0.3,
+        nose_length=0.86,
+        nose_width=0.88,
+        mouth_width=0.84,
+        eye_size=1.04,
+        brow_arch=0.8,
+    ),
+    Pose(15, 0, -4),
+    (
+        View(sky_top=(0.34, 0.39, 0.43), sky_low=(0.64, 0.57, 0.47), dim=0.72, horizon=1.4),
+        Curtain(Cloth((0.15, 0.20, 0.22), folds=0.14, fold_size=0.42, gloss=0.3), side=-1),
+    ),
+    (
+        BackHair(Strands((0.66, 0.64, 0.61), curl=0.4, contrast=0.15), volume=0.10, height=0.42, lower=0.8),
+        Gown(Cloth((0.27, 0.36, 0.46), gloss=0.9, folds=0.10), WIDE_NECK, shoulder=1.72, slope=0.08, bust=0.14),
+        Frill(WIDE_NECK, width=0.18),
+        Posy((0.0, 2.35), size=0.13),
+    ),
+    (
+        Crown(
+            Strands((0.68, 0.66, 0.63), flow="back", contrast=0.18),
+            volume=0.10,
+            height=0.42,
+            sides=0.15,
+            hairline=-0.76,
+        ),
+        Necklace(drop=-0.02, half=0.44, radius=0.03, color=(0.10, 0.10, 0.13)),
+        Posy((-0.38, -1.18), size=0.10),
+    ),
+    light=DAY,
+    hand=SMOOTH,
+)
+
+LEBRAC = Portrait(
+    Face(
+        male=0.7,
+        age=0.45,
+        skin=ROSY,
+        blush=1.0,
+        iris=(0.22, 0.17, 0.12),
+        brow=(0.24, 0.17, 0.12),
+        cheeks=0.9,
+        jaw=1.20,
+        width=1.06,
+        chin=0.94,
+        smile=0.55,
+        nose_width=1.22,
+        nose_length=0.97,
+        nose_hook=0.25,
+        lip_fullness=0.85,
+        mouth_width=1.05,
+        stubble=0.45,
+        eye_size=0.94,
+    ),
+    Pose(-14, 0, -2),
+    (Studio((0.25, 0.24, 0.20)),),
+    (
+        BackHair(Strands(WHITE, contrast=0.2), volume=0.14, lower=0.85),
+        Gown(Cloth((0.52, 0.46, 0.33), gloss=0.4, figure=(0.42, 0.30, 0.16)), CLOSED_NECK, shoulder=1.8),
+        Buttons(top=2.3, step=0.26),
+        Gown(Cloth((0.27, 0.075, 0.06), sheen=0.5), COAT_FRONT, shoulder=2.05, edge=GOLD, edge_width=0.10),
+        Cravat(fall=0.7),
+    ),
+    (
+        Crown(Strands(WHITE, flow="back", contrast=0.2), volume=0.14, height=0.14, sides=-0.05, hairline=-0.70),
+        Ringlets(Strands(WHITE, contrast=0.2), count=1, start=0.0, length=0.40, width=0.16, spread=0.0),
+    ),
+    light=DAY,
+)

@@ -1,0 +1,188 @@
+"""The shape of a head, and how it is seen.
+
+A head is a surface over (angle around the neck, height): elliptical slices whose width and depth follow a profile, with
+the features of the face raised on it. Being a real surface, it turns: the nose hides the far cheek, shadows fall right.
+Lengths are head units: the eyes lie at y = 0, the chin near y = 1.1, the crown near y = -1.1; x runs to the viewer's
+right, y down, z towards the viewer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+# The middle of the face from the crown down: y, depth in front of the axis, half width.
+PROFILE = np.array(
+    [
+        (-1.13, 0.00, 0.00),
+        (-1.11, 0.22, 0.20),
+        (-1.04, 0.46, 0.42),
+        (-0.86, 0.71, 0.62),
+        (-0.55, 0.85, 0.735),
+        (-0.22, 0.89, 0.755),
+        (0.02, 0.85, 0.745),
+        (0.28, 0.84, 0.715),
+        (0.50, 0.85, 0.66),
+        (0.70, 0.84, 0.575),
+        (0.86, 0.82, 0.475),
+        (0.98, 0.80, 0.365),
+        (1.06, 0.72, 0.265),
+        (1.09, 0.58, 0.20),
+        (1.08, 0.40, 0.16),
+    ],
+    np.float32,
+)
+BACK_DEPTH = 0.92
+DISTANCE = 9.0
+"""From the eye of the painter to the sitter, head units: a slight perspective."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """One person's features. Unless said otherwise 1 is average and 0.8 .. 1.25 a clear difference."""
+
+    skin: tuple[float, float, float] = (0.86, 0.66, 0.53)  # RGB, 0 .. 1
+    lips: tuple[float, float, float] = (0.70, 0.33, 0.29)
+    iris: tuple[float, float, float] = (0.30, 0.20, 0.12)
+    brow: tuple[float, float, float] = (0.22, 0.14, 0.09)
+    male: float = 0.0  # 0 .. 1: brow ridge, jaw, heavier brows
+    age: float = 0.15  # 0 young adult .. 1 old
+    blush: float = 0.5  # 0 .. 1
+    stubble: float = 0.0  # 0 .. 1: shadow of a shaved beard
+    width: float = 1.0
+    jaw: float = 1.0  # wide or narrow lower face
+    chin: float = 1.0  # long or short
+    cheeks: float = 0.0  # -1 hollow .. 1 full
+    eye_size: float = 1.0
+    eye_open: float = 1.0
+    eye_gap: float = 1.0
+    eye_tilt: float = 0.0  # -1 .. 1: outer corners lower or higher
+    brow_weight: float = 1.0
+    brow_lift: float = 0.0  # -1 .. 1
+    brow_arch: float = 0.5  # 0 .. 1
+    nose_length: float = 1.0
+    nose_width: float = 1.0
+    nose_height: float = 1.0
+    nose_hook: float = 0.0  # -1 turned up .. 1 hooked
+    mouth_width: float = 1.0
+    lip_fullness: float = 1.0
+    smile: float = 0.15  # -1 .. 1
+    freckles: float = 0.0  # 0 .. 1
+
+
+@dataclass(frozen=True)
+class Pose:
+    """How the head is held: degrees. Yaw > 0 turns the face to the viewer's right, pitch > 0 down, roll > 0 clockwise."""
+
+    yaw: float = 0.0
+    pitch: float = 0.0
+    roll: float = 0.0
+
+    def matrix(self) -> Array:
+        """Return the rotation from head to picture axes, float32 (3, 3)."""
+        a, b, c = np.radians([self.yaw, self.pitch, self.roll])
+        turn = [[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]]
+        nod = [[1, 0, 0], [0, np.cos(b), np.sin(b)], [0, -np.sin(b), np.cos(b)]]
+        tilt = [[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]]
+        return np.array(tilt, np.float32) @ np.array(nod, np.float32) @ np.array(turn, np.float32)
+
+
+@dataclass(frozen=True)
+class Marks:
+    """Where the features of a face lie, head units."""
+
+    eye_x: float
+    eye_half: float
+    brow_y: float
+    nose_tip: float
+    nose_base: float
+    mouth_y: float
+    mouth_half: float
+    chin_y: float
+
+
+def marks(face: Face) -> Marks:
+    """Return where this person's features lie."""
+    nose_base = 0.47 * face.nose_length
+    chin_y = 1.08 + 0.09 * (face.chin - 1.0) * 4
+    return Marks(
+        eye_x=0.315 * face.eye_gap * face.width,
+        eye_half=0.168 * face.eye_size,
+        brow_y=-0.235 - 0.045 * face.brow_lift,
+        nose_tip=nose_base - 0.075 + 0.035 * face.nose_hook,
+        nose_base=nose_base,
+        mouth_y=nose_base + (chin_y - nose_base) * 0.345,
+        mouth_half=0.255 * face.mouth_width,
+        chin_y=chin_y,
+    )
+
+
+def smoothstep(low: float, high: float, value: Array) -> Array:
+    """Go from 0 at `low` to 1 at `high` without corners; `low` may be the larger."""
+    share = np.clip((value - low) / (high - low), 0.0, 1.0)
+    return np.asarray(share * share * (3.0 - 2.0 * share), np.float32)
+
+
+def spline(points: Array, count: int) -> Array:
+    """Run a Catmull-Rom curve through points (n, k); returns (count, k), evenly spread over the points."""
+    padded = np.concatenate([2 * points[:1] - points[1:2], points, 2 * points[-1:] - points[-2:-1]])
+    at = np.linspace(0, len(points) - 1 - 1e-6, count)
+    index = at.astype(int)
+    t = (at - index)[:, None]
+    a, b, c, d = (padded[index + k] for k in range(4))
+    curve = 0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2 + (3 * b - a - 3 * c + d) * t**3)
+    return np.asarray(curve, np.float32)
+
+
+def _profile(face: Face) -> Array:
+    """Bend the average profile to this face: (rows, 3) of y, depth, half width."""
+    points = PROFILE.copy()
+    y = points[:, 0].copy()
+    low = np.clip((y - 0.2) / 0.8, 0, 1)
+    points[:, 2] *= (
+        face.width
+        * (1 + (face.jaw - 1) * low)
+        * (1 + 0.05 * face.male * low + 0.05 * face.cheeks * low * (1 - low) * 4)
+    )
+    points[:, 0] = np.where(y > 0.4, 0.4 + (y - 0.4) * (marks(face).chin_y - 0.4) / (1.08 - 0.4), y)
+    return spline(points, 230)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A head as a grid of points (rows, columns), float32, head units."""
+
+    x: Array
+    y: Array
+    z: Array
+
+    def normals(self) -> Array:
+        """Return unit normals (rows, columns, 3) that point outwards."""
+        points = np.dstack([self.x, self.y, self.z])
+        across = np.gradient(points, axis=1)
+        down = np.gradient(points, axis=0)
+        normal = np.cross(across, down).astype(np.float32)
+        normal /= np.linalg.norm(normal, axis=2, keepdims=True) + 1e-9
+        return normal
+
+
+def head_surface(face: Face) -> Surface:
+    """Build the surface of a head, about 230 x 220 points."""
+    from orchestrator.sample.painter_relief import relief
+
+    profile = _profile(face)
+    angle = np.radians(np.linspace(-128, 128, 220)).astype(np.float32)[None, :]
+    y, depth, width = (profile[:, k : k + 1] for k in range(3))
+    front = np.clip(np.cos(angle), 0, 1)
+    x = width * np.sin(angle)
+    # A face is flatter in front than an ellipse, and the skull goes further back than the features come forward.
+    back = np.sqrt(np.clip(width / 0.755, 0, 1.2)) * BACK_DEPTH
+    z = np.where(np.cos(angle) > 0, depth * front**0.86, back * np.cos(angle))
+    y = np.broadcast_to(y, x.shape).astype(np.float32)
+    z = z + relief(face, x.astype(np.float32), y) * smoothstep(0.02, 0.42, front.astype(np.float32))
+    return Surface(x.astype(np.float32), y, z.astype(np.float32))
