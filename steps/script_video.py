@@ -20,7 +20,7 @@ from steps.external.ffmpeg import extract_last_frame, probe, read_samples
 from steps.footage import Box
 
 MOST_FIRST_DIFFERENCE = 30.0  # levels between the portrait and the first frame: more is another scene
-LEAST_MOUTH_MOTION = 1.8  # percent of the face's contrast; what it is for known cases is told in steps/mouth.py
+LEAST_MOUTH_MOTION = 1.6  # percent of the face's contrast; what it is for known cases is told in steps/mouth.py
 MOST_OFFSET_S = 0.06
 LEAST_LIKENESS = 0.8  # of the envelopes of the given speech and the clip's sound
 
