@@ -238,7 +238,7 @@ def _columns(names: Sequence[str]) -> list[str | None]:
 
 
 def _plain(name: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", name.replace("œ", "oe")).lower()
+    decomposed = unicodedata.normalize("NFKD", name.lower().replace("œ", "oe"))
     return "".join(character for character in decomposed if character.isalnum())
 
 
