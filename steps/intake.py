@@ -37,6 +37,7 @@ _MODE_OF_SPACE = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 # Our own limit comes from the settings and is applied to the header, before decoding. Pillow's is one number for the
 # whole process, and warns or raises by it, which threads with different limits could not share.
 Image.MAX_IMAGE_PIXELS = None
+Image.init()  # Pillow loads its formats late, and a listed one that is not loaded yet would be an error
 
 
 class Unusable(Exception):
@@ -95,7 +96,7 @@ def read_picture(path: Path, *, max_pixels: int, min_side: int, longest: int) ->
 
 
 def _read(source: Any, *, max_pixels: int, min_side: int, longest: int) -> Intake:
-    with Image.open(source, formats=FORMATS) as opened:
+    with Image.open(source, formats=_known_formats()) as opened:
         _judge_header(opened, max_pixels=max_pixels, min_side=min_side)
         kind, mode, size = str(opened.format), opened.mode, opened.size
         if kind == "JPEG":  # let the decoder shrink by 2, 4 or 8 on the way: faster, and less memory
@@ -103,7 +104,7 @@ def _read(source: Any, *, max_pixels: int, min_side: int, longest: int) -> Intak
         opened.load()
         turn = _orientation(opened)
         notes: list[str] = []
-        picture = _to_srgb(opened, notes)
+        picture = _to_srgb(_roughly_reduced(opened, longest), notes)
     picture.thumbnail((longest, longest), Image.Resampling.LANCZOS, reducing_gap=3.0)
     if turn is not None:
         picture = picture.transpose(turn)
@@ -111,6 +112,21 @@ def _read(source: Any, *, max_pixels: int, min_side: int, longest: int) -> Intak
         if turn in (_TURNS[5], _TURNS[6], _TURNS[7], _TURNS[8]):
             size = size[1], size[0]
     return Intake(picture, width=size[0], height=size[1], format=kind, mode=mode, notes=tuple(notes))
+
+
+def _roughly_reduced(image: Image.Image, longest: int) -> Image.Image:
+    """Shrink a very large picture by a whole number first, so that converting its colours costs little."""
+    factor = max(image.size) // (2 * longest)
+    if factor < 2 or image.mode not in ("L", "RGB", "CMYK", "YCbCr") or "transparency" in image.info:
+        return image
+    smaller = image.reduce(factor)
+    smaller.info = image.info
+    return smaller
+
+
+def _known_formats() -> list[str]:
+    """Return those formats that this build of Pillow has."""
+    return [name for name in FORMATS if name in Image.OPEN]
 
 
 def _judge_header(opened: Image.Image, *, max_pixels: int, min_side: int) -> None:
