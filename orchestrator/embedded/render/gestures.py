@@ -46,7 +46,7 @@ def gesture(emphasis: Field, *, fps: float, prompt: str, rng: np.random.Generato
     zoom = 0.0 if _STILL.search(prompt) else 0.03
     return Gestures(
         blink=_blinks(frames, fps=fps, rng=rng),
-        brow=(0.55 * emphasis + 0.2 * (_drift(time_s, rng, 0.21) > 0.6) * emphasis) * ramp,
+        brow=np.asarray((0.5 + 0.4 * eased(_drift(time_s, rng, 0.21) * 2)) * emphasis * ramp, np.float32),
         sway_x=0.016 * _drift(time_s, rng, 0.17) * ramp,
         sway_y=(0.007 * _drift(time_s, rng, 0.23) + 0.016 * emphasis) * ramp,
         roll_rad=np.radians(0.9) * _drift(time_s, rng, 0.13) * ramp,
