@@ -145,7 +145,7 @@ def _frame_check(faces: Faces, framing: Framing) -> Check:
 
 
 def _save(picture: Image.Image, path: Path) -> Path:
-    picture.save(path, "PNG", compress_level=3)
+    picture.save(path, "PNG", compress_level=1)
     return path
 
 
