@@ -48,7 +48,7 @@ BLAUWVOET = Portrait(
         blush=0.8,
         width=0.98,
     ),
-    Pose(20, 0, -2),
+    Pose(15, 0, -2),
     (Studio((0.19, 0.17, 0.125), light_side=-1),),
     (
         BackHair(Strands(CHESTNUT), lower=0.7),
@@ -57,10 +57,10 @@ BLAUWVOET = Portrait(
         Ruff(),
     ),
     (
-        Crown(Strands(CHESTNUT, flow="back"), sides=0.35),
+        Crown(Strands(CHESTNUT, flow="back"), sides=0.40),
         Beard(Strands(AUBURN, flow="down"), length=0.30, point=0.8, cheek=0.42),
         Moustache(Strands(AUBURN, flow="down"), curl=0.5),
-        Brimmed(),
+        Brimmed(y=-0.67),
     ),
     hand=SMOOTH,
     eyes=(0.49, 0.415),
@@ -150,10 +150,10 @@ FROMENT = Portrait(
         lip_fullness=0.8,
         cheeks=-0.3,
         blush=0.7,
-        eye_open=0.85,
+        eye_open=0.9,
         brow_weight=1.25,
     ),
-    Pose(14, 3, -3),
+    Pose(11, 1, -3),
     (Studio((0.17, 0.12, 0.08), light_side=-1),),
     (
         BackHair(Strands(GREY, curl=0.6), volume=0.16, lower=0.95),
@@ -257,7 +257,7 @@ PONTCARRE = Portrait(
         nose_hook=-0.3,
         nose_length=0.86,
         nose_width=0.88,
-        mouth_width=0.84,
+        mouth_width=0.92,
         eye_size=1.04,
         brow_arch=0.8,
     ),
@@ -270,7 +270,7 @@ PONTCARRE = Portrait(
         BackHair(Strands((0.66, 0.64, 0.61), curl=0.4, contrast=0.15), volume=0.10, height=0.42, lower=0.8),
         Gown(Cloth((0.27, 0.36, 0.46), gloss=0.9, folds=0.10), WIDE_NECK, shoulder=1.72, slope=0.08, bust=0.14),
         Frill(WIDE_NECK, width=0.18),
-        Posy((0.0, 2.35), size=0.13),
+        Posy((0.0, 2.35), size=0.13, depth=0.22),
     ),
     (
         Crown(
@@ -318,8 +318,8 @@ LEBRAC = Portrait(
         Cravat(fall=0.7),
     ),
     (
-        Crown(Strands(WHITE, flow="back", contrast=0.2), volume=0.14, height=0.14, sides=-0.05, hairline=-0.70),
-        Ringlets(Strands(WHITE, contrast=0.2), count=1, start=0.0, length=0.40, width=0.16, spread=0.0),
+        Crown(Strands(WHITE, flow="back", contrast=0.2), volume=0.14, height=0.14, sides=0.25, hairline=-0.70),
+        Ringlets(Strands(WHITE, contrast=0.2), sides=(1,), count=1, start=0.02, length=0.50, width=0.16, spread=0.0),
     ),
     light=DAY,
 )

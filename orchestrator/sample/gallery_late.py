@@ -54,7 +54,7 @@ THISTLEWOOD = Portrait(
     (View(sky_top=(0.38, 0.47, 0.56), sky_low=(0.76, 0.71, 0.60)),),
     (
         Bonnet(lining=(0.50, 0.36, 0.32)),
-        Gown(Cloth((0.70, 0.66, 0.58), folds=0.06), bust=0.06),
+        Gown(Cloth((0.70, 0.66, 0.58), folds=0.06), shoulder=1.6, bust=0.06),
         Shawl(Cloth((0.27, 0.10, 0.085), fold_size=0.22), border=GOLD),
     ),
     (
@@ -140,7 +140,7 @@ BAPTISTE = Portrait(
     Pose(12, -1, -4),
     (Studio((0.34, 0.30, 0.22), dark=(0.13, 0.11, 0.08), light_side=-1),),
     (
-        Gown(Cloth((0.68, 0.63, 0.54), folds=0.08), bust=0.1),
+        Gown(Cloth((0.68, 0.63, 0.54), folds=0.08), shoulder=1.6, bust=0.1),
         Frill(LOW_NECK, width=0.14),
         Shawl(Cloth((0.36, 0.20, 0.075), fold_size=0.24), border=(0.12, 0.16, 0.14)),
     ),
@@ -212,7 +212,7 @@ TANGUY = Portrait(
     (
         Halo(),
         BackHair(Strands(AUBURN, curl=0.7), volume=0.12, lower=0.85),
-        Gown(Cloth((0.74, 0.70, 0.62), folds=0.08), bust=0.12),
+        Gown(Cloth((0.74, 0.70, 0.62), folds=0.08), shoulder=1.6, bust=0.12),
         Shawl(Cloth((0.24, 0.32, 0.37), fold_size=0.24), open=0.62),
     ),
     (

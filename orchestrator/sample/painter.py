@@ -112,14 +112,19 @@ def _finish(sitting: Sitting, lit: Array, portrait: Portrait) -> NDArray[np.uint
 def _care(sitting: Sitting) -> Array:
     """Return where the painter took care: the face, most of all eyes and mouth."""
     m = marks(sitting.face)
-    window = sitting.scene.whole()
-    x, y = sitting.on_face(0, 0.25)
-    care = 0.62 * np.exp(-0.5 * (np.hypot((window.x - x) / 0.62, (window.y - y) / 0.80)) ** 4)
-    for at, size in (((-m.eye_x, 0.0), 0.24), ((m.eye_x, 0.0), 0.24), ((0.0, m.mouth_y), 0.30)):
-        px, py = sitting.on_face(*at)
-        care = np.maximum(care, np.exp(-0.5 * (np.hypot((window.x - px) / size, (window.y - py) / (size * 0.7))) ** 4))
-    care = np.maximum(care, 0.35 * sitting.scene.flesh)
-    return np.asarray(cv2.GaussianBlur(care.astype(np.float32), (0, 0), 6), np.float32)
+    scene, coarse = sitting.scene, 4
+    window = scene.whole()
+    wx, wy = window.x[::coarse, ::coarse], window.y[::coarse, ::coarse]
+    care = 0.35 * scene.flesh[::coarse, ::coarse]
+    spots = [((0.0, 0.25), 0.62, 0.80, 0.62)]
+    spots += [((sign * m.eye_x, 0.0), 0.24, 0.17, 1.0) for sign in (-1, 1)]
+    spots += [((0.0, m.mouth_y), 0.30, 0.21, 1.0)]
+    for at, wide, high, amount in spots:
+        x, y = sitting.on_face(*at)
+        near = ((wx - x) / wide) ** 2 + ((wy - y) / high) ** 2
+        care = np.maximum(care, amount * np.exp(-0.5 * near * near))
+    soft = cv2.GaussianBlur(care.astype(np.float32), (0, 0), 1.5)
+    return np.asarray(cv2.resize(soft, (scene.shape[1], scene.shape[0])), np.float32)
 
 
 def _features(sitting: Sitting) -> dict[str, tuple[float, float] | tuple[tuple[float, float], tuple[float, float]]]:

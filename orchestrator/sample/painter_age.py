@@ -39,14 +39,14 @@ def _cracks(shape: tuple[int, int], rng: np.random.Generator) -> Array:
     xs = np.clip(xs + rng.integers(-11, 12, xs.shape), 0, width - 1)
     seeds[ys, xs] = 0
     _, owner = cv2.distanceTransformWithLabels(seeds, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-    border = np.zeros(shape, np.float32)
-    border[:, 1:] = np.maximum(border[:, 1:], owner[:, 1:] != owner[:, :-1])
-    border[1:] = np.maximum(border[1:], owner[1:] != owner[:-1])
+    border = np.zeros(shape, np.uint8)
+    border[1:, 1:] = 255 * ((owner[1:, 1:] != owner[1:, :-1]) | (owner[1:, 1:] != owner[:-1, 1:]))
     bend = [(clouds(shape, rng, cell_px=22, octaves=2) - 0.5) * 22 for _ in range(2)]
     grid_x, grid_y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
     bent = cv2.remap(border, grid_x + bend[0], grid_y + bend[1], cv2.INTER_LINEAR)
-    patchy = smoothstep(0.40, 0.75, clouds(shape, rng, cell_px=260, octaves=3))
-    return np.asarray(bent * patchy, np.float32)
+    small = (height // 4, width // 4)
+    patchy = cv2.resize(smoothstep(0.40, 0.75, clouds(small, rng, cell_px=65, octaves=3)), (width, height))
+    return np.asarray(bent.astype(np.float32) * (patchy / 255), np.float32)
 
 
 def _scratches(shape: tuple[int, int], rng: np.random.Generator, *, amount: float) -> Array:
@@ -67,26 +67,29 @@ def _scratches(shape: tuple[int, int], rng: np.random.Generator, *, amount: floa
     return np.asarray(cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), 0.6), np.float32)
 
 
+def _dirt(shape: tuple[int, int], rng: np.random.Generator, *, amount: float) -> Array:
+    """Return how much light grime takes, 0 .. 1: most in the corners."""
+    height, width = shape[0] // 4, shape[1] // 4
+    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
+    corner = smoothstep(0.75, 1.75, (x * x) ** 1.2 + (y * y) ** 1.2)
+    veil = np.clip(clouds((height, width), rng, cell_px=75, octaves=3) - 0.45, 0, 1)
+    return np.asarray(cv2.resize(amount * (0.45 * corner + 0.12 * veil), (shape[1], shape[0])), np.float32)
+
+
 def age(picture: Array, rng: np.random.Generator, *, wear: Wear) -> Array:
     """Return the picture as it looks after some centuries; float32 RGB 0 .. 1 in and out."""
     shape = (picture.shape[0], picture.shape[1])
     height, width = shape
-    y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
-    x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
-    corner = smoothstep(0.75, 1.75, (x * x) ** 1.2 + (y * y) ** 1.2)
-    veil = clouds(shape, rng, cell_px=300, octaves=3)
-    dirt = wear.grime * (0.45 * corner + 0.12 * np.clip(veil - 0.45, 0, 1))
-    out = picture * (1 - dirt)[..., None]
-    out *= 1 + 0.045 * wear.weave * _weave(shape, rng)[..., None]
+    worn = 1 - _dirt(shape, rng, amount=wear.grime)
+    worn *= 1 + 0.045 * wear.weave * _weave(shape, rng)
     cracks = wear.cracks * _cracks(shape, rng)
     light = cv2.warpAffine(cracks, np.array([[1, 0, 1.2], [0, 1, 1.2]], np.float32), (width, height))
-    out *= 1 - 0.42 * cracks[..., None]
-    out += 0.035 * light[..., None]
+    worn *= 1 - 0.42 * cracks
+    out = picture * worn[..., None] + (0.035 * light)[..., None]
     lost = _scratches(shape, rng, amount=wear.scratches)[..., None]
     out += (np.array([0.72, 0.66, 0.54], np.float32) - out) * lost * 0.6
-    yellow = np.array([0.10, 0.055, 0.0], np.float32)
-    tint = np.array([1.0, 0.965, 0.80], np.float32)
     # Old varnish tints the lights and lifts the darks to brown.
-    amount = wear.varnish
-    out = out * (1 + amount * (tint - 1)) + amount * 0.22 * yellow * (1 - out)
-    return np.asarray(np.clip(out, 0, 1), np.float32)
+    lift = wear.varnish * 0.22 * np.array([0.10, 0.055, 0.0], np.float32)
+    tint = 1 + wear.varnish * np.array([0.0, -0.035, -0.20], np.float32)
+    return np.asarray(np.clip(out * (tint - lift) + lift, 0, 1), np.float32)

@@ -27,9 +27,10 @@ class Studio:
         """Cover the whole picture."""
         scene = sitting.scene
         window = scene.whole()
-        away = np.hypot((window.x - 0.9 * self.light_side) / 1.9, (window.y - 0.2) / 2.3)
-        glow = np.exp(-(away**2)) * 1.1 + 0.12 * (clouds(window.shape, sitting.rng, cell_px=180, octaves=5) - 0.5)
-        glow = np.clip(glow, 0, 1.2)[..., None]
+        small = window.coarser(4)
+        away = np.hypot((small.x - 0.9 * self.light_side) / 1.9, (small.y - 0.2) / 2.3)
+        glow = np.exp(-(away**2)) * 1.1 + 0.12 * (clouds(small.shape, sitting.rng, cell_px=45, octaves=4) - 0.5)
+        glow = window.enlarge(np.clip(glow, 0, 1.2).astype(np.float32))[..., None]
         color = (
             np.asarray(self.dark, np.float32)
             + (np.asarray(self.color, np.float32) - np.asarray(self.dark, np.float32)) * glow
@@ -63,6 +64,7 @@ class View:
 
 def landscape(view: View, window: Window, rng: np.random.Generator) -> Array:
     """Paint a landscape into a window; returns colours."""
+    full, window = window, window.coarser(2)
     shape = window.shape
     up = np.clip((view.horizon - window.y) / max(0.5, view.horizon - float(window.y.min())), 0, 1)
     low, top = np.asarray(view.sky_low, np.float32), np.asarray(view.sky_top, np.float32)
@@ -75,7 +77,7 @@ def landscape(view: View, window: Window, rng: np.random.Generator) -> Array:
     color = _hills(view, window, rng, color)
     if view.trees:
         color = _trees(view, window, rng, color)
-    return np.asarray(color, np.float32)
+    return full.enlarge(color.astype(np.float32))
 
 
 def _hills(view: View, window: Window, rng: np.random.Generator, color: Array) -> Array:
@@ -108,6 +110,8 @@ def _trees(view: View, window: Window, rng: np.random.Generator, color: Array) -
     land = np.asarray(view.land, np.float32)
     for _ in range(max(1, int(width * 1.6 * view.trees))):
         x = rng.uniform(float(window.x.min()), float(window.x.max()))
+        if abs(x) < 1.15:  # nothing may seem to grow out of a head
+            continue
         size = rng.uniform(0.18, 0.46)
         foot = view.horizon + rng.uniform(0.10, 0.45)
         crown = np.hypot((window.x - x) / size, (window.y - foot + 1.25 * size) / (1.15 * size))
@@ -185,8 +189,8 @@ class Curtain:
         window = sitting.scene.whole()
         reach = self.inner - self.swag * smoothstep(0.2, -2.6, window.y) + 0.10 * np.sin(window.y * 2.1)
         mask = smoothstep(-0.012, 0.012, s * window.x - reach)
-        lean = 0.35 * s
-        folds = creases(window, sitting.rng, lean=lean, size=self.cloth.fold_size)
+        lean = 0.16 * s
+        folds = creases(window, sitting.rng, lean=lean, size=self.cloth.fold_size, stretch=11.0)
         lay_cloth(sitting, window, mask * 0.999, self.cloth, relief=folds, radius=0.25, bulge=0.3, depth=FAR + 0.6)
 
 

@@ -29,7 +29,7 @@ class Hand:
 class Strokes:
     """Where strokes of one width go."""
 
-    points: NDArray[np.int32]  # (n, 4, 2), 1/16 pixels
+    points: NDArray[np.int32]  # (n, 3, 2), 1/16 pixels
     colors: NDArray[np.uint8]  # (n, 3)
     width_px: int
 
@@ -55,57 +55,51 @@ def directions(grey: Array, rng: np.random.Generator, *, wobble: float) -> Array
 
 def _lay_out(
     wanted: Array,
-    canvas: NDArray[np.uint8],
+    canvas: NDArray[np.uint8] | None,
     angle: Array,
     rng: np.random.Generator,
     *,
     size_px: float,
     hand: Hand,
-    first: bool,
 ) -> Strokes:
-    """Choose where strokes of one width are needed, in which direction and colour."""
+    """Choose where strokes of one width are needed, in which direction and colour; everywhere on a bare canvas."""
     height, width = angle.shape
-    blurred = cv2.GaussianBlur(wanted, (0, 0), max(0.8, size_px * 0.32))
-    step = size_px * 0.62
+    coarse = 2 if size_px > 8 else 1  # broad strokes need no fine colours
+    small = wanted[::coarse, ::coarse]
+    blurred = cv2.GaussianBlur(small, (0, 0), max(0.8, size_px * 0.32 / coarse))
+    step = size_px * (0.62 if size_px > 8 else 0.74)
     ys, xs = np.meshgrid(np.arange(step / 2, height, step), np.arange(step / 2, width, step), indexing="ij")
     xs = np.clip(xs + rng.uniform(-0.5, 0.5, xs.shape) * step, 0, width - 1).ravel().astype(np.float32)
     ys = np.clip(ys + rng.uniform(-0.5, 0.5, ys.shape) * step, 0, height - 1).ravel().astype(np.float32)
-    if not first:
-        missing = np.abs(blurred[ys.astype(int), xs.astype(int)] * 255 - canvas[ys.astype(int), xs.astype(int)]).max(
-            axis=1
-        )
-        chosen = missing > 7 + rng.random(len(xs)) * 6
-        xs, ys = xs[chosen], ys[chosen]
+    color = blurred[(ys / coarse).astype(int), (xs / coarse).astype(int)] * 255
+    if canvas is not None:
+        missing = np.abs(color - canvas[ys.astype(int), xs.astype(int)]).max(axis=1)
+        chosen = missing > 8 + 6 * rng.random(len(xs))
+        xs, ys, color = xs[chosen], ys[chosen], color[chosen]
     order = rng.permutation(len(xs))
-    xs, ys = xs[order], ys[order]
-    reach = size_px * hand.length / 3 * rng.uniform(0.7, 1.3, len(xs)).astype(np.float32)
-    points = _walk(xs, ys, reach, angle)
-    color = blurred[ys.astype(int), xs.astype(int)] * 255
+    xs, ys, color = xs[order], ys[order], color[order]
+    reach = size_px * hand.length / 2 * rng.uniform(0.7, 1.3, len(xs)).astype(np.float32)
     lightness = rng.normal(0, 1, (len(xs), 1)) * (color.mean(axis=1, keepdims=True) * 0.8 + 30)
-    color = color + hand.jitter * (lightness + rng.normal(0, 0.35, (len(xs), 3)) * color)
+    color = color + hand.jitter * (lightness + rng.normal(0, 0.20, (len(xs), 3)) * color)
+    points = _walk(xs, ys, reach, angle)
     return Strokes(points, np.clip(color, 0, 255).astype(np.uint8), max(1, round(size_px)))
 
 
 def _walk(xs: Array, ys: Array, reach: Array, angle: Array) -> NDArray[np.int32]:
-    """Follow the field from each start: one step back, two ahead. Returns (n, 4, 2), 1/16 pixels."""
+    """Follow the field from each start, a step back and a step ahead. Returns (n, 3, 2), 1/16 pixels."""
     height, width = angle.shape
-
-    def turn(x: Array, y: Array) -> Array:
-        return np.asarray(
-            angle[np.clip(y, 0, height - 1).astype(int), np.clip(x, 0, width - 1).astype(int)], np.float32
-        )
-
-    start = turn(xs, ys)
-    places = [(xs - np.cos(start) * reach, ys - np.sin(start) * reach), (xs, ys)]
-    previous = start
-    for _ in range(2):
-        x, y = places[-1]
-        heading = turn(x, y)
-        # A direction has no sign: go on the way we came.
-        heading = np.where(np.cos(heading - previous) < 0, heading + np.pi, heading).astype(np.float32)
-        places.append((x + np.cos(heading) * reach, y + np.sin(heading) * reach))
-        previous = heading
-    return np.round(np.stack([np.stack(p, axis=1) for p in places], axis=1) * 16).astype(np.int32)
+    start = angle[ys.astype(int), xs.astype(int)]
+    ahead_x, ahead_y = xs + 0.5 * np.cos(start) * reach, ys + 0.5 * np.sin(start) * reach
+    row, column = np.clip(ahead_y, 0, height - 1).astype(int), np.clip(ahead_x, 0, width - 1).astype(int)
+    heading = angle[row, column]
+    # A direction has no sign: go on the way we came.
+    heading = np.where(np.cos(heading - start) < 0, heading + np.pi, heading)
+    places = [
+        (xs - np.cos(start) * reach, ys - np.sin(start) * reach),
+        (xs, ys),
+        (xs + np.cos(heading) * reach, ys + np.sin(heading) * reach),
+    ]
+    return np.round(np.stack([np.stack(place, axis=1) for place in places], axis=1) * 16).astype(np.int32)
 
 
 def _apply(canvas: NDArray[np.uint8], strokes: Strokes) -> None:
@@ -129,10 +123,10 @@ def brush(picture: Array, focus: Array, rng: np.random.Generator, *, hand: Hand)
     height = picture.shape[0]
     grey = picture @ np.array([0.30, 0.59, 0.11], np.float32)
     angle = directions(grey, rng, wobble=hand.wobble)
-    canvas = np.full(picture.shape, 60, np.uint8)
+    canvas = np.zeros(picture.shape, np.uint8)
     for index, size in enumerate(hand.sizes_px):
-        strokes = _lay_out(picture, canvas, angle, rng, size_px=size * height / 1200, hand=hand, first=index == 0)
-        _apply(canvas, strokes)
+        known = canvas if index else None
+        _apply(canvas, _lay_out(picture, known, angle, rng, size_px=size * height / 1200, hand=hand))
     painted = canvas.astype(np.float32) / 255
     keep = hand.finish + (hand.care - hand.finish) * focus
     painted += (picture - painted) * keep[..., None]

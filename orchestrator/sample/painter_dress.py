@@ -126,8 +126,8 @@ class Gown:
     def _arm(self, window: Window, x: float) -> Array:
         """Return where the sleeves are, 0 .. 1."""
         side = np.abs(window.x - x)
-        seam = self.shoulder * 0.74 + 0.05 * np.sin((window.y - 1.6) * 1.4)
-        return smoothstep(-0.015, 0.015, side - seam) * smoothstep(1.55, 1.62, window.y)
+        seam = self.shoulder * (0.70 + 0.07 * np.clip(np.abs(window.y - 2.25), 0, 0.9) ** 1.5)
+        return smoothstep(-0.03, 0.03, side - seam) * smoothstep(1.55, 1.62, window.y)
 
     def _form(self, window: Window, x: float, mask: Array) -> Array:
         """Return chest and arms as rounds, heights in head units."""
@@ -151,7 +151,7 @@ class Gown:
         around = (-np.sign(off) * (0.75 + 0.25 * np.sin(window.y * 2.3))).astype(np.float32)
         sleeve = creases(window, sitting.rng, lean=around, size=self.cloth.fold_size * 1.1, stretch=2.2)
         seam = np.exp(-(((arm - 0.5) / 0.3) ** 2)) * smoothstep(1.7, 1.9, window.y)
-        return np.asarray(0.75 * body * (1 - arm) + 0.9 * sleeve * arm - 0.5 * seam, np.float32)
+        return np.asarray(0.75 * body * (1 - arm) + 0.9 * sleeve * arm - 0.28 * seam, np.float32)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,7 @@ def lay_hair(
     radius: float = 0.30,
     depth: Array | float = 0.0,
     edge: float = 0.05,
+    far: bool = False,
 ) -> None:
     """Lay a mass of hair.
 
@@ -53,12 +54,15 @@ def lay_hair(
         radius: How far in from the outline the mass is rounded, head units.
         depth: How near it is, head units.
         edge: How wide the ragged edge is, head units.
+        far: It lies behind other things; single strands need not show.
     """
     unit = window.unit_px
     angle = _flow(window, strands, sitting.rng, root)
     reach = int(0.32 * unit)
-    fine = streaks(angle, sitting.rng, length_px=reach, grain_px=max(1.2, strands.coarse * unit))
     locks = streaks(angle, sitting.rng, length_px=reach, grain_px=max(3.0, 4 * strands.coarse * unit))
+    fine = locks
+    if not far:
+        fine = streaks(angle, sitting.rng, length_px=reach, grain_px=max(1.2, strands.coarse * unit))
     soft = cv2.GaussianBlur(mask, (0, 0), max(0.8, edge * unit))
     ragged = smoothstep(0.36, 0.64, soft + strands.wispy * (0.14 * fine + 0.07 * locks))
     mass = 0.8 * rounded(mask, unit, radius=radius) if form is None else form
@@ -150,7 +154,7 @@ class BackHair:
         outline += [(wide * 0.92, low - 0.3), (wide * 0.66, low), (0.0, low)]
         right = [(x + a, b) for a, b in smooth(outline, count=80)]
         mask = window.fill(right + [(2 * x - a, b) for a, b in reversed(right)])
-        lay_hair(sitting, window, mask, self.strands, root=(x, y - high), radius=0.4, depth=-0.5)
+        lay_hair(sitting, window, mask, self.strands, root=(x, y - high), radius=0.4, depth=-0.5, far=True)
 
 
 @dataclass(frozen=True)

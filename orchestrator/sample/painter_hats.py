@@ -60,7 +60,7 @@ class Cap:
                 relief=waves.astype(np.float32),
                 radius=self.frill * 0.5,
                 bulge=0.6,
-                depth=depth + 0.07,
+                depth=depth + 0.03,
             )
 
 

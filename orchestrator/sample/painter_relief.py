@@ -62,14 +62,13 @@ def _mouth(face: Face, x: Array, y: Array) -> Array:
     full = face.lip_fullness
     muzzle = 0.065 * bump(x, y, (0, m.mouth_y - 0.01), (0.25, 0.17))
     upper = (
-        0.032
+        0.026
         * full
-        * bump(y, y, (0, 0), (1e6, 1e6))
         * np.exp(-(((line - y - 0.035 * full) / (0.032 * full)) ** 2))
         * within
     )
     lower = (
-        0.052 * full * np.exp(-(((y - line - 0.055 * full) / (0.043 * full)) ** 2)) * smoothstep(1.05, 0.35, np.abs(t))
+        0.042 * full * np.exp(-(((y - line - 0.055 * full) / (0.043 * full)) ** 2)) * smoothstep(1.05, 0.35, np.abs(t))
     )
     groove = -0.030 * np.exp(-(((y - line) / 0.015) ** 2)) * within
     corner = -0.028 * bump(np.abs(x), y, (m.mouth_half * 1.05, m.mouth_y - 0.04 * face.smile), (0.035, 0.035))
@@ -87,7 +86,7 @@ def _flesh(face: Face, x: Array, y: Array) -> Array:
     out += (0.045 + 0.02 * face.age) * bump(side, y, (0.45 * face.width, 0.20), (0.15, 0.11))
     out += (0.075 * face.cheeks - 0.02 * face.age) * bump(side, y, (0.40, 0.50), (0.16, 0.17))
     out += 0.03 * max(face.smile, 0) * bump(side, y, (0.36, 0.36), (0.12, 0.10))
-    out += (0.045 + 0.02 * face.male) * bump(x, y, (0, m.chin_y - 0.11), (0.14, 0.09))
+    out += (0.060 + 0.02 * face.male) * bump(x, y, (0, m.chin_y - 0.12), (0.14, 0.09))
     out += 0.03 * face.age * bump(side, y, (0.42, 0.86), (0.10, 0.10))
     return np.asarray(out, np.float32)
 

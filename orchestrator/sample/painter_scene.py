@@ -31,6 +31,16 @@ class Window:
         """Return height and width in pixels."""
         return self.x.shape[0], self.x.shape[1]
 
+    def coarser(self, factor: int) -> Window:
+        """Return the same part of the picture with fewer, larger pixels: for what is soft or far away."""
+        x, y = self.x[::factor, ::factor], self.y[::factor, ::factor]
+        return Window(self.rows, self.columns, x, y, self.unit_px / factor)
+
+    def enlarge(self, values: Array) -> Array:
+        """Bring values worked out on a coarser window to this one's pixels."""
+        size = (self.shape[1], self.shape[0])
+        return np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
     def fill(self, points: Points, *, soft_px: float = 0.8) -> Array:
         """Return the mask, 0 .. 1, of a polygon given in head units."""
         mask = np.zeros(self.shape, np.uint8)
