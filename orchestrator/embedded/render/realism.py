@@ -179,5 +179,5 @@ def _on_film(image_rgb: Picture, rng: np.random.Generator) -> Picture:
     toned = grey[..., None] + (curve - grey[..., None]) * 0.93
     toned += (grey[..., None] - 0.45) * np.array([0.020, 0.004, -0.022], np.float32)  # warm lights, cool shadows
     sharp = toned + 0.5 * (toned - cv2.GaussianBlur(toned, (0, 0), 1.2))
-    noise = textures.grain(*grey.shape, rng=rng) * (0.011 + 0.010 * (1 - grey))
+    noise = textures.grain(*grey.shape, rng=rng) * (0.008 + 0.007 * (1 - grey))
     return as_picture(255 * (sharp + noise[..., None]))
