@@ -71,10 +71,12 @@ def main() -> None:
 
 def exit_code_of(error: Exception) -> ExitCode:
     """Return what an error answers to the shell."""
-    from db.errors import DatabaseUnusable
+    from db.errors import DatabaseUnusable, NotFound
 
     if isinstance(error, NightreelError):
         return error.exit_code
+    if isinstance(error, NotFound):
+        return ExitCode.USAGE
     return ExitCode.STORAGE if isinstance(error, DatabaseUnusable) else ExitCode.UNEXPECTED
 
 

@@ -184,11 +184,11 @@ def _home(settings: Settings) -> Iterator[Finding]:
 
 
 def _zim(language: str, path: Path) -> Iterator[Finding]:
-    from zim.archive import Library
+    from zim.archive import Archive
     from zim.errors import ZimError
 
     try:
-        Library({language: path})
+        Archive(path)
     except ZimError as error:
         yield Finding(f"ZIM {language}", Grade.PROBLEM, str(error), f"correct zim.{language}, or drop the key")
     else:
