@@ -33,7 +33,7 @@ OOM_TIPS = (
 class NodeFailed(Exception):
     """A node raised; carries which one and what it was given."""
 
-    def __init__(self, node_id: str, error: Exception, shown_inputs: dict[str, list[str]]) -> None:
+    def __init__(self, node_id: str, error: Exception, shown_inputs: dict[str, list[Any]]) -> None:
         self.node_id = node_id
         self.error = error
         self.shown_inputs = shown_inputs
@@ -63,7 +63,7 @@ class PromptRun:
         self._executed: dict[str, None] = {}
         self._pending: dict[str, Future[NodeOutput]] = {}
         self._expanded: dict[str, tuple[Any, ...]] = {}  # node -> the links that are its outputs
-        self._failed_inputs: dict[str, list[str]] = {}
+        self._failed_inputs: dict[str, list[Any]] = {}
         self.outcome = Outcome()
         self.current_display: str | None = None  # what a client that reconnects is told
 
@@ -123,7 +123,7 @@ class PromptRun:
                 self._order.require(node_id, name)
             if missing:
                 return False
-        self._failed_inputs = {name: [str(value)] for name, value in values.items()}
+        self._failed_inputs = {name: [_shown(value)] for name, value in values.items()}
         context = RunningNode(self._services, self._board, self._outbox, node_id, self._graph.node(node_id), self)
         context.check_interrupted()
         blocked = next((value for value in values.values() if isinstance(value, Blocked)), None)
@@ -325,3 +325,8 @@ class PromptRun:
                 if result.ui is not None:
                     self.outcome.outputs[node_id] = result.ui
                     self.outcome.meta[node_id] = result.meta
+
+
+def _shown(value: Any) -> Any:
+    """Write a value as an error shows it: what JSON can hold as it is, everything else as text."""
+    return value if value is None or isinstance(value, str | int | float) else str(value)

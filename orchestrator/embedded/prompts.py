@@ -131,6 +131,8 @@ class PromptQueue:
                     del self._waiting[index]
                     heapq.heapify(self._waiting)
                     self._changed()
+                    if not self._waiting:
+                        self._changed()  # a real server tells it twice when it takes out the last one
                     return True
             return False
 

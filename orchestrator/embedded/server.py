@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 from urllib.parse import urlparse, urlsplit
 
@@ -28,10 +28,8 @@ def create_app(card: Card) -> web.Application:
     )
     app[CARD] = card
     for routes in (prompts.ROUTES, files.ROUTES, info.ROUTES):
-        for route in routes:
-            assert isinstance(route, web.RouteDef)
-            app.router.add_route(route.method, route.path, route.handler, **route.kwargs)
-            app.router.add_route(route.method, f"/api{route.path}", route.handler, **route.kwargs)
+        app.router.add_routes(routes)
+        app.router.add_routes(_under_api(routes))
     if card.settings.dialect.has_jobs:
         app.router.add_routes(jobs.ROUTES)
     if card.settings.dialect.has_cancel:
@@ -41,6 +39,13 @@ def create_app(card: Card) -> web.Application:
     app.on_startup.append(_start)
     app.on_cleanup.append(_stop)
     return app
+
+
+def _under_api(routes: web.RouteTableDef) -> Iterator[web.RouteDef]:
+    """Yield the routes of a table once more, under `/api`."""
+    for route in routes:
+        assert isinstance(route, web.RouteDef)
+        yield web.RouteDef(route.method, f"/api{route.path}", route.handler, route.kwargs)
 
 
 async def _start(app: web.Application) -> None:
