@@ -1,0 +1,74 @@
+"""The words of a script, as captions show them, and the times at which they are heard.
+
+Recognised text is never shown: what is on the screen is what was written. So the script is split once, here, and every
+way of timing it (`alignment.py`, `external/whisper.py`) gives its times to these words.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SHORTEST_S = 0.04
+"""No word is on screen for less than a frame."""
+
+_OPENING = frozenset("«“„‘(¿¡[–—")
+_CLOSING = frozenset("»”’)!?:;.,…]%€")
+
+
+@dataclass(frozen=True)
+class TimedWord:
+    """One word of the script and when it is heard."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+def script_words(text: str) -> tuple[str, ...]:
+    """Split a script into words with their punctuation, spelled exactly as written.
+
+    French sets spaces inside its quotes and before `! ? : ;`: those marks stay with their word, joined by a no-break
+    space, so that no line begins with one. Marks that nobody speaks (`---`, `***`) are dropped; "l'Été" and
+    "aujourd'hui" are one word.
+    """
+    normal = unicodedata.normalize("NFC", text)
+    plain = "".join(c if unicodedata.category(c)[0] != "C" else " " if c in "\t\n\r\v\f" else "" for c in normal)
+    words: list[str] = []
+    before = ""  # opening marks that wait for their word
+    for token in re.split(r"\s+", plain):
+        if any(c.isalnum() for c in token):
+            words.append(before + token)
+            before = ""
+        elif token and set(token) <= _OPENING:
+            before += f"{token}\N{NO-BREAK SPACE}"
+        elif token and set(token) <= _CLOSING and words and not before:
+            words[-1] += f"\N{NO-BREAK SPACE}{token}"
+    return tuple(words)
+
+
+def settle(words: Sequence[TimedWord], *, duration_s: float) -> tuple[TimedWord, ...]:
+    """Return the words with times that hold: in order, not overlapping, each start < end, inside the sound.
+
+    A word of no length borrows from the room around it; where there is none (many words at one instant), the words of
+    that stretch share it evenly.
+
+    Args:
+        words: In the order of the script; times may be wrong in any way.
+        duration_s: Length of the sound, above zero.
+    """
+    count = len(words)
+    step_s = min(SHORTEST_S, duration_s / max(count, 1))
+    starts: list[float] = []
+    for index, word in enumerate(words):
+        # At least one step after the word before, and early enough to leave a step for each word that follows.
+        earliest = starts[-1] + step_s if starts else 0.0
+        starts.append(max(earliest, min(word.start_s, duration_s - (count - index) * step_s)))
+    settled = []
+    for index, word in enumerate(words):
+        limit = starts[index + 1] if index + 1 < count else duration_s
+        end_s = min(max(word.end_s, starts[index] + step_s), limit)
+        settled.append(TimedWord(word.text, round(starts[index], 3), round(end_s, 3)))
+    return tuple(settled)
