@@ -262,6 +262,8 @@ def _leave_soon() -> None:
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option("--dir", help="Where the demo lives.")] = Path("nightreel-demo"),
+    portraits: Annotated[int, typer.Option(min=1, max=10, help="How many portraits to make.")] = 3,
+    doubtful: Annotated[int, typer.Option(min=0, max=5, help="How many paintings to turn down.")] = 1,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start over: forget the demo's nights.")] = False,
 ) -> None:
     """Make videos of sample paintings on the CPU, to see what this is."""
@@ -271,7 +273,7 @@ def demo(
     if fresh:
         forget_demo(folder)
     console.print("preparing the sample paintings …", highlight=False)
-    night = prepare_demo(folder)
+    night = prepare_demo(folder, portraits=portraits, doubtful=doubtful)
     result = run_watched(
         night.settings, NightRequest(paintings=night.paintings, list_name=night.list_name), stop_by=None
     )
