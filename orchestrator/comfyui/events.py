@@ -54,6 +54,8 @@ class EventStream:
         self._thread: threading.Thread | None = None
         self.openings = 0  # sockets that became live so far
         self._lost_at = time.monotonic()
+        self._has_been_deaf = False
+        self._is_distrusted = False
 
     @property
     def is_live(self) -> bool:
@@ -61,9 +63,14 @@ class EventStream:
         return self._live.is_set()
 
     @property
+    def is_useful(self) -> bool:
+        """Tell whether events may be waited for: live, and not caught twice in a row saying nothing."""
+        return self.is_live and not self._is_distrusted
+
+    @property
     def is_missing(self) -> bool:
-        """Tell whether there has been no live socket for a while: longer than opening a new one takes."""
-        return not self.is_live and time.monotonic() - self._lost_at > MISSING_AFTER_S
+        """Tell whether events could not have come for a while: for longer than opening a new socket takes."""
+        return not self.is_useful and (self.is_live or time.monotonic() - self._lost_at > MISSING_AFTER_S)
 
     def start(self) -> None:
         """Open the socket in the background. Returns at once, whether or not there is a server."""
@@ -75,8 +82,16 @@ class EventStream:
         """Block until the socket is live; False when it is not after `timeout_s`."""
         return self._live.wait(timeout_s)
 
-    def renew(self) -> None:
-        """Close the socket and open another one: for when it is silent and should not be. Returns at once."""
+    def renew(self, *, was_deaf: bool = False) -> None:
+        """Close the socket and open another one. Returns at once.
+
+        Args:
+            was_deaf: It did not tell of something that happened, rather than being suspiciously silent. When the next
+                one does the same, it is distrusted until it tells of a prompt again.
+        """
+        if was_deaf:
+            self._is_distrusted = self._has_been_deaf
+            self._has_been_deaf = True
         self._renew.set()
 
     def close(self) -> None:
@@ -151,4 +166,6 @@ class EventStream:
                 self._live.set()
                 self._changed()
             elif event is not None:
+                if getattr(event, "prompt_id", None) is not None:
+                    self._has_been_deaf = self._is_distrusted = False
                 self._deliver(event)

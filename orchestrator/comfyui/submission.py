@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 class Patience:
     """How long an unresolved submission is looked after."""
 
-    answer_s: float = 120.0  # until the server answers GET /queue again
+    answer_s: float = 120.0  # until a server that is busy answers GET /queue again
+    down_s: float = 10.0  # until one that takes no connection does
     grace_s: float = 2.0  # a request in the server's socket buffer is still read after we gave up on it
     sends: int = 3  # times the prompt is sent in all
 
@@ -112,17 +113,18 @@ def _wait_for_answer(client: ComfyClient, prompt_id: str, *, stop: threading.Eve
     """Block until the server answers GET /queue.
 
     Raises:
-        InstanceDown: it does not within `patience.answer_s`.
+        InstanceDown: it does not in the time that `patience` allows.
         Stopped: `stop` was set.
     """
-    deadline = client.clock.monotonic() + patience.answer_s
+    began = client.clock.monotonic()
     pause_s = 0.1
     while True:
         try:
             client.queue()
             return
         except InstanceDown as error:
-            if client.clock.monotonic() >= deadline:
+            is_away = isinstance(error, ConnectionRefused | AddressUnknown)
+            if client.clock.monotonic() - began >= (patience.down_s if is_away else patience.answer_s):
                 raise type(error)(error.reason, prompt_id=prompt_id, maybe_accepted=True) from error
         _pause(client, pause_s, stop=stop)
         pause_s = min(2.0, pause_s * 1.6)

@@ -87,26 +87,27 @@ class Tracker:
             due_s = None if delay_s is None else self._looked_at + delay_s - self._clock.monotonic()
             if due_s is None or due_s > 0:
                 self._wake.wait(due_s)
-                if self._wake.is_set():
-                    self._wake.clear()
-                    continue
+                self._wake.clear()
+                continue  # events may have come meanwhile, which put the look off
             self._looked_at = self._clock.monotonic()
             self._poll(self._board.open_watches())
 
     def _delay(self, watches: Sequence[Watch]) -> float | None:
-        """Return the seconds until the next look; None: there is nothing to look for."""
+        """Return the seconds from the last look to the next; None: there is nothing to look for."""
         if not watches:
             return None
         now = self._clock.monotonic()
         if self._down_since is None and any(_is_ending(watch, now) for watch in watches):
             return HURRY_S[min(self._hurried, len(HURRY_S) - 1)]
-        delays = [watch.absent_since + RECHECK_S - now for watch in watches if watch.absent_since is not None]
-        if not self._socket.is_live or self._down_since is not None:
+        delays = [
+            watch.absent_since + RECHECK_S - self._looked_at for watch in watches if watch.absent_since is not None
+        ]
+        if not self._socket.is_useful or self._down_since is not None:
             first, last = SILENT_POLL_S
             delays.append(min(last, first * 1.25**self._quiet_looks))
         else:
-            flowing = any(now - watch.alive_at < LIVE_POLL_S and not watch.foreign for watch in watches)
-            delays.append(FLOWING_POLL_S if flowing else LIVE_POLL_S)
+            heard_at = max((watch.alive_at for watch in watches if not watch.foreign), default=0.0)
+            delays.append(min(FLOWING_POLL_S, LIVE_POLL_S + max(0.0, heard_at - self._looked_at)))
         return max(0.01, min(delays))
 
     def _poll(self, watches: Sequence[Watch]) -> None:
@@ -175,7 +176,7 @@ class Tracker:
     def _doubt_socket(self, watch: Watch) -> None:
         """Open the socket anew if it should have told of an end that polling found."""
         if self._socket.is_live and watch.ended_at is None and not (watch.foreign or watch.reattached):
-            self._socket.renew()
+            self._socket.renew(was_deaf=True)
 
 
 def _is_ending(watch: Watch, now: float) -> bool:

@@ -172,7 +172,7 @@ def test_a_server_that_dies_on_the_prompt_is_down(stage, client):
 
     stage.routes["POST /prompt"] = die
     with pytest.raises(InstanceDown) as caught:
-        client.submit(new_id(), GRAPH, patience=Patience(answer_s=1.0, grace_s=0.1))
+        client.submit(new_id(), GRAPH, patience=Patience(down_s=1.0, grace_s=0.1))
     assert caught.value.facts["maybe_accepted"] is True
 
 
