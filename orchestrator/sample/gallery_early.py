@@ -6,12 +6,13 @@ from orchestrator.sample.painter import Portrait
 from orchestrator.sample.painter_age import Wear
 from orchestrator.sample.painter_backdrop import Curtain, Opening, Studio, View
 from orchestrator.sample.painter_beards import Beard, Moustache
+from orchestrator.sample.painter_caps import Turban
 from orchestrator.sample.painter_collars import Cravat, Frill, LaceCollar, Ruff
 from orchestrator.sample.painter_dress import CLOSED_NECK, OPEN_NECK, WIDE_NECK, Gown, Stole
 from orchestrator.sample.painter_flowers import Posy
 from orchestrator.sample.painter_geometry import Face, Pose
-from orchestrator.sample.painter_hair import BackHair, Crown, Ringlets, Strands
-from orchestrator.sample.painter_hats import Beret, Brimmed, Turban
+from orchestrator.sample.painter_hair import BackHair, Bunches, Crown, Curls, Ringlets, Strands
+from orchestrator.sample.painter_hats import Beret, Brimmed
 from orchestrator.sample.painter_jewels import Buttons, Earring, Necklace
 from orchestrator.sample.painter_sitting import Cloth
 from orchestrator.sample.palette import (
@@ -86,13 +87,18 @@ OSTRELLE = Portrait(
     Pose(-16, 1, 3),
     (Studio((0.24, 0.20, 0.15)),),
     (
-        BackHair(Strands(AUBURN, curl=0.5), volume=0.12, lower=0.8, knot=0.26),
-        Ringlets(Strands(AUBURN), sides=(-1,), count=2),
-        Gown(Cloth((0.13, 0.16, 0.26), gloss=0.7, figure=(0.17, 0.20, 0.30)), turn=0.05, bust=0.08),
+        BackHair(Strands(AUBURN, curl=0.5), volume=0.08, lower=0.5, knot=0.26),
+        Bunches(Strands(AUBURN), sides=(-1,)),
+        Gown(
+            Cloth((0.13, 0.16, 0.26), gloss=0.7, figure=(0.17, 0.20, 0.30)),
+            ((0.0, 2.0), (0.5, 1.9), (0.70, 1.64), (0.72, 1.46)),
+            turn=0.05,
+            bust=0.08,
+        ),
         LaceCollar(),
         Necklace(drop=0.02, half=0.43),
     ),
-    (Crown(Strands(AUBURN, curl=0.3), volume=0.10, sides=0.2), Ringlets(Strands(AUBURN), sides=(1,), count=3)),
+    (Crown(Strands(AUBURN, curl=0.3), volume=0.10, sides=0.2), Bunches(Strands(AUBURN), sides=(1,), depth=0.2)),
     hand=SMOOTH,
     size_px=(960, 1200),
 )
@@ -192,7 +198,7 @@ ASSAN = Portrait(
         Curtain(Cloth((0.17, 0.055, 0.05), folds=0.14, fold_size=0.42), side=1),
     ),
     (
-        BackHair(Strands(RAVEN, curl=1.2, wispy=0.6), volume=0.16, lower=0.7),
+        BackHair(Strands(RAVEN, curl=1.2, wispy=0.6), volume=0.13, lower=0.5),
         Gown(Cloth(LINEN, folds=0.05), OPEN_NECK, shoulder=1.7),
         Gown(Cloth((0.10, 0.12, 0.19), sheen=1.0), COAT_FRONT, shoulder=1.98, edge=GOLD, edge_width=0.09),
         Cravat(fall=1.0),
@@ -200,8 +206,9 @@ ASSAN = Portrait(
     ),
     (
         Crown(Strands(RAVEN, flow="curly", curl=1.4, wispy=0.6), volume=0.14, height=0.14, sides=0.25),
+        Curls(Strands(RAVEN), count=50, size=0.12, forehead=0.4, hairline=-0.70),
         Moustache(Strands(RAVEN, flow="down"), width=0.30, thick=0.045),
-        Beard(Strands(RAVEN, flow="down"), length=0.05, chin_only=True, point=0.7),
+        Beard(Strands(RAVEN, flow="down"), length=0.09, chin_only=True, point=0.85),
     ),
     light=STRONG,
 )

@@ -6,12 +6,13 @@ from orchestrator.sample.painter import Portrait
 from orchestrator.sample.painter_age import Wear
 from orchestrator.sample.painter_backdrop import Studio, View
 from orchestrator.sample.painter_beards import Beard, Moustache
+from orchestrator.sample.painter_caps import Bonnet, Cap, Ribbon, Turban
 from orchestrator.sample.painter_collars import Cravat, Frill, HighCollar
 from orchestrator.sample.painter_dress import CLOSED_NECK, LOW_NECK, OPEN_NECK, WIDE_NECK, Gown, Lapels, Shawl, Stole
 from orchestrator.sample.painter_flowers import Posy
 from orchestrator.sample.painter_geometry import Face, Pose
-from orchestrator.sample.painter_hair import BackHair, Crown, Locks, Ringlets, Strands
-from orchestrator.sample.painter_hats import Bonnet, Brimmed, Cap, Halo, PeakedCap, Plume, Turban
+from orchestrator.sample.painter_hair import BackHair, Crown, Curls, Locks, Strands
+from orchestrator.sample.painter_hats import Brimmed, Halo, PeakedCap, Plume
 from orchestrator.sample.painter_jewels import Buttons, Earring, Necklace
 from orchestrator.sample.painter_sitting import Cloth
 from orchestrator.sample.palette import (
@@ -23,15 +24,15 @@ from orchestrator.sample.palette import (
     EVEN,
     GOLD,
     GREY,
-    LINEN,
     LOOSE,
     PALE,
     RAVEN,
     RIGHT,
     STRONG,
-    TANNED,
     WHITE,
 )
+
+TOUSLED = (0.085, 0.062, 0.048)
 
 THISTLEWOOD = Portrait(
     Face(
@@ -59,8 +60,8 @@ THISTLEWOOD = Portrait(
     ),
     (
         Crown(Strands(BLOND, curl=0.5), volume=0.06, sides=0.2),
-        Ringlets(Strands(BLOND), count=2, length=0.45, width=0.09, start=-0.38, spread=0.02),
-        Bonnet(ribbon=(0.22, 0.28, 0.36), behind=False),
+        Curls(Strands(BLOND), count=44, size=0.14, forehead=0.75),
+        Ribbon((0.22, 0.28, 0.36)),
         Posy((0.62, -1.02), size=0.12),
     ),
     light=DAY,
@@ -97,7 +98,7 @@ DUNMORE = Portrait(
         ),
     ),
     (
-        BackHair(Strands(RAVEN, curl=1.0), volume=0.14, lower=0.6),
+        BackHair(Strands(TOUSLED, curl=1.0), volume=0.14, lower=0.6),
         Gown(Cloth((0.50, 0.45, 0.34), folds=0.03), CLOSED_NECK, shoulder=1.7),
         Gown(Cloth((0.065, 0.07, 0.09), sheen=0.4), OPEN_NECK, shoulder=2.0),
         HighCollar(),
@@ -106,13 +107,14 @@ DUNMORE = Portrait(
     ),
     (
         Crown(
-            Strands(RAVEN, flow="curly", curl=1.1, wispy=0.8),
-            volume=0.14,
-            height=0.18,
-            sides=0.42,
+            Strands(TOUSLED, flow="curly", curl=1.0, wispy=0.7, contrast=0.45),
+            volume=0.12,
+            height=0.16,
+            sides=0.30,
             hairline=-0.66,
             temples=0.54,
         ),
+        Curls(Strands(TOUSLED)),
     ),
     size_px=(1200, 900),
     eyes=(0.34, 0.405),

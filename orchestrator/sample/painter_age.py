@@ -1,4 +1,4 @@
-"""What time does to a painting: yellow varnish, grime in the corners, canvas, cracks, a scratch. Work for the restorer."""
+"""What time does to a painting: varnish, grime in the corners, canvas, cracks, scratches. Work for the restorer."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def _scratches(shape: tuple[int, int], rng: np.random.Generator, *, amount: floa
     """Draw a few thin scratches and flakes, mostly off the middle, where the face is. 1 where paint is lost."""
     height, width = shape
     mask = np.zeros(shape, np.uint8)
-    for _ in range(int(round(7 * amount))):
+    for _ in range(round(7 * amount)):
         x, y = rng.uniform(0.03, 0.97) * width, rng.choice([rng.uniform(0.02, 0.22), rng.uniform(0.68, 0.98)]) * height
         heading = rng.uniform(0, np.pi)
         steps = np.arange(9)
         path = np.stack([x + steps * 9 * np.cos(heading), y + steps * 9 * np.sin(heading)], axis=1)
         path += rng.normal(0, 0.8, path.shape).cumsum(axis=0)
         cv2.polylines(mask, [np.round(path * 16).astype(np.int32)], False, 190, 1, cv2.LINE_AA, 4)
-    for _ in range(int(round(10 * amount))):
+    for _ in range(round(10 * amount)):
         at = (int(rng.uniform(0, 1) * width), int(rng.choice([rng.uniform(0, 0.15), rng.uniform(0.75, 1)]) * height))
         axes = (int(rng.integers(1, 4)), int(rng.integers(1, 3)))
         cv2.ellipse(mask, at, axes, float(rng.uniform(0, 180)), 0, 360, 170, -1, cv2.LINE_AA)

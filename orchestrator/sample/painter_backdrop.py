@@ -9,8 +9,8 @@ import numpy as np
 
 from orchestrator.sample.painter_geometry import Array, smoothstep
 from orchestrator.sample.painter_noise import clouds
-from orchestrator.sample.painter_scene import Scene, Window
-from orchestrator.sample.painter_sitting import Cloth, Rgb, Sitting, creases, lay_cloth
+from orchestrator.sample.painter_scene import Easel, Window
+from orchestrator.sample.painter_sitting import Cloth, Rgb, creases, lay_cloth
 
 FAR = -2.6
 
@@ -23,19 +23,18 @@ class Studio:
     dark: Rgb = (0.07, 0.055, 0.045)
     light_side: int = 1  # where the wall is brighter; by habit opposite the lit side of the face
 
-    def paint(self, sitting: Sitting) -> None:
+    def paint(self, easel: Easel) -> None:
         """Cover the whole picture."""
-        scene = sitting.scene
-        window = scene.whole()
+        window = easel.whole()
         small = window.coarser(4)
         away = np.hypot((small.x - 0.9 * self.light_side) / 1.9, (small.y - 0.2) / 2.3)
-        glow = np.exp(-(away**2)) * 1.1 + 0.12 * (clouds(small.shape, sitting.rng, cell_px=45, octaves=4) - 0.5)
+        glow = np.exp(-(away**2)) * 1.1 + 0.12 * (clouds(small.shape, easel.rng, cell_px=45, octaves=4) - 0.5)
         glow = window.enlarge(np.clip(glow, 0, 1.2).astype(np.float32))[..., None]
         color = (
             np.asarray(self.dark, np.float32)
             + (np.asarray(self.color, np.float32) - np.asarray(self.dark, np.float32)) * glow
         )
-        scene.lay(window, np.ones(window.shape, np.float32), color, depth=FAR, glow=0.85)
+        easel.scene.lay(window, np.ones(window.shape, np.float32), color, depth=FAR, glow=0.85)
 
 
 @dataclass(frozen=True)
@@ -55,11 +54,11 @@ class View:
     top: float = -99.0
     bottom: float = 99.0
 
-    def paint(self, sitting: Sitting) -> None:
+    def paint(self, easel: Easel) -> None:
         """Cover the picture, or the opening between the edges."""
-        window = sitting.scene.window(self.left, self.top, self.right, self.bottom)
-        color = landscape(self, window, sitting.rng)
-        sitting.scene.lay(window, np.ones(window.shape, np.float32), color * self.dim, depth=FAR, glow=1.0)
+        window = easel.window(self.left, self.top, self.right, self.bottom)
+        color = landscape(self, window, easel.rng)
+        easel.scene.lay(window, np.ones(window.shape, np.float32), color * self.dim, depth=FAR, glow=1.0)
 
 
 def landscape(view: View, window: Window, rng: np.random.Generator) -> Array:
@@ -112,11 +111,16 @@ def _trees(view: View, window: Window, rng: np.random.Generator, color: Array) -
         x = rng.uniform(float(window.x.min()), float(window.x.max()))
         if abs(x) < 1.15:  # nothing may seem to grow out of a head
             continue
-        size = rng.uniform(0.18, 0.46)
+        size = rng.uniform(0.16, 0.36)
         foot = view.horizon + rng.uniform(0.10, 0.45)
-        crown = np.hypot((window.x - x) / size, (window.y - foot + 1.25 * size) / (1.15 * size))
+        crown = np.full(window.shape, 9.0, np.float32)
+        for _ in range(5):
+            at_x, at_y = x + rng.normal(0, 0.5) * size, foot - 1.3 * size + rng.normal(0, 0.45) * size
+            crown = np.minimum(
+                crown, np.hypot(window.x - at_x, 1.15 * (window.y - at_y)) / (size * rng.uniform(0.5, 0.8))
+            )
         leaf = clouds(window.shape, rng, cell_px=0.16 * window.unit_px, octaves=3)
-        mask = smoothstep(1.04, 0.90, crown + 0.9 * (leaf - 0.5))
+        mask = smoothstep(1.04, 0.92, crown + 0.55 * (leaf - 0.5))
         trunk = (
             smoothstep(0.05, 0.03, np.abs(window.x - x))
             * smoothstep(foot - size, foot - 0.9 * size, window.y)
@@ -139,15 +143,15 @@ class Opening:
     sill: float = 1.35
     stone: Rgb = (0.30, 0.25, 0.19)
 
-    def paint(self, sitting: Sitting) -> None:
+    def paint(self, easel: Easel) -> None:
         """Lay the landscape, then the jambs around it."""
-        scene, s = sitting.scene, self.side
+        scene, s = easel.scene, self.side
         a, b = (self.inner, 9.0) if s > 0 else (-9.0, -self.inner)
-        window = scene.window(a, self.top, b, self.sill)
+        window = easel.window(a, self.top, b, self.sill)
         scene.lay(
             window,
             np.ones(window.shape, np.float32),
-            landscape(self.view, window, sitting.rng) * self.view.dim,
+            landscape(self.view, window, easel.rng) * self.view.dim,
             depth=FAR - 0.3,
             glow=1.0,
         )
@@ -163,8 +167,8 @@ class Opening:
             (a, self.top - 0.16, b, self.top, 0.8),
             (a - (0.16 if s > 0 else 0), self.sill, b + (0.16 if s < 0 else 0), self.sill + 0.2, 1.45),
         ):
-            bar = scene.window(left, top, right, bottom)
-            grain = 0.85 + 0.3 * clouds(bar.shape, sitting.rng, cell_px=40, octaves=3)
+            bar = easel.window(left, top, right, bottom)
+            grain = 0.85 + 0.3 * clouds(bar.shape, easel.rng, cell_px=40, octaves=3)
             scene.lay(
                 bar,
                 np.ones(bar.shape, np.float32),
@@ -178,23 +182,17 @@ class Opening:
 class Curtain:
     """Drapery that hangs on one side."""
 
-    cloth: Cloth = Cloth((0.34, 0.08, 0.07), folds=0.14, fold_size=0.42, gloss=0.25)
+    cloth: Cloth
     side: int = -1
     inner: float = 0.95
     swag: float = 0.7  # how far the upper part reaches towards the middle
 
-    def paint(self, sitting: Sitting) -> None:
+    def paint(self, easel: Easel) -> None:
         """Lay it over the wall."""
         s = self.side
-        window = sitting.scene.whole()
+        window = easel.whole()
         reach = self.inner - self.swag * smoothstep(0.2, -2.6, window.y) + 0.10 * np.sin(window.y * 2.1)
         mask = smoothstep(-0.012, 0.012, s * window.x - reach)
         lean = 0.16 * s
-        folds = creases(window, sitting.rng, lean=lean, size=self.cloth.fold_size, stretch=11.0)
-        lay_cloth(sitting, window, mask * 0.999, self.cloth, relief=folds, radius=0.25, bulge=0.3, depth=FAR + 0.6)
-
-
-def wall(scene: Scene, color: Rgb) -> None:
-    """Fill the whole picture with one colour, far away."""
-    window = scene.whole()
-    scene.lay(window, np.ones(window.shape, np.float32), color, depth=FAR, glow=1.0)
+        folds = creases(window, easel.rng, lean=lean, size=self.cloth.fold_size, stretch=11.0)
+        lay_cloth(easel, window, mask * 0.999, self.cloth, relief=folds, radius=0.25, bulge=0.3, depth=FAR + 0.6)

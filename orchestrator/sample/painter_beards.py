@@ -25,7 +25,7 @@ class Beard:
         """Lay it over the face."""
         m = marks(sitting.face)
         chin_x, chin_y = sitting.at(0, m.chin_y, 0.66)
-        window = sitting.scene.window(chin_x - 1.2, 0.0, chin_x + 1.2, m.chin_y + self.length + 0.5)
+        window = sitting.window(chin_x - 1.2, 0.0, chin_x + 1.2, m.chin_y + self.length + 0.5)
         inner = [sitting.on_face(a, b) for a, b in self._upper_edge(m)]
         mask = window.fill(smooth(self._outline(sitting, m, (chin_x, chin_y)), count=90) + smooth(inner, count=50))
         depth = 0.35 + 0.35 * smoothstep(0.9, 0.0, np.abs(window.x - chin_x))
@@ -35,9 +35,10 @@ class Beard:
     def _outline(self, sitting: Sitting, m: Marks, chin: Place) -> list[Place]:
         """Return the outer edge from the right ear under the chin to the left ear."""
         x, y = chin
-        drop, wide, jaw = self.length, 0.30 - 0.22 * self.point, 0.30 + 0.08 * (1 - self.point)
-        start = (0.30, m.mouth_y + 0.18) if self.chin_only else (0.70, self.cheek)
-        side, depth = (0.34, 0.6) if self.chin_only else (0.66, 0.22)
+        drop, narrow = self.length, 0.62 if self.chin_only else 1.0
+        wide, jaw = narrow * (0.30 - 0.22 * self.point), narrow * (0.30 + 0.08 * (1 - self.point))
+        start = (0.17, m.mouth_y + 0.17) if self.chin_only else (0.70, self.cheek)
+        side, depth = (0.21, 0.74) if self.chin_only else (0.66, 0.22)
         below = [(jaw, 0.30 * drop), (wide, 0.85 * drop)]
         return [
             sitting.on_face(*start),
@@ -80,7 +81,7 @@ class Moustache:
             (0.0, mid + 0.015),
         ]
         x, y = sitting.on_face(0, mid)
-        window = sitting.scene.window(x - 0.6, y - 0.35, x + 0.6, y + 0.4)
+        window = sitting.window(x - 0.6, y - 0.35, x + 0.6, y + 0.4)
         root = sitting.on_face(0, top - 0.08)
         for sign in (-1, 1):
             points = [sitting.on_face(sign * a, b) for a, b in line]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from orchestrator.sample.painter_dress import throat
-from orchestrator.sample.painter_geometry import smoothstep
+from orchestrator.sample.painter_geometry import Array, smoothstep
 from orchestrator.sample.painter_noise import clouds
 from orchestrator.sample.painter_scene import facing
 from orchestrator.sample.painter_sitting import Cloth, Rgb, Sitting, creases, lay_cloth, smooth
@@ -28,7 +29,7 @@ class Ruff:
     def paint(self, sitting: Sitting) -> None:
         """Lay the disc, then the thickness of its front edge."""
         x, _ = throat(sitting)
-        window = sitting.scene.window(
+        window = sitting.window(
             x - self.radius - 0.3, self.y - self.high - 0.3, x + self.radius + 0.3, self.y + self.high + 0.5
         )
         dx, dy = (window.x - x) / self.radius, (window.y - self.y) / self.high
@@ -60,9 +61,7 @@ class Ruff:
 
     def _edge(self, sitting: Sitting, x: float) -> None:
         """Lay the figure-of-eight folds along the lower rim."""
-        window = sitting.scene.window(
-            x - self.radius - 0.3, self.y - 0.3, x + self.radius + 0.3, self.y + self.high + 0.5
-        )
+        window = sitting.window(x - self.radius - 0.3, self.y - 0.3, x + self.radius + 0.3, self.y + self.high + 0.5)
         line = []
         for a in np.linspace(8, 172, 500):
             t = np.radians(a)
@@ -104,7 +103,7 @@ class LaceCollar:
                 (0.40, self.top + 0.12),
             ]
             points = [(x + sign * a, b) for a, b in smooth(line, count=140)]
-            window = sitting.scene.window(x - self.reach - 0.4, self.top - 0.2, x + self.reach + 0.4, self.drop + 0.4)
+            window = sitting.window(x - self.reach - 0.4, self.top - 0.2, x + self.reach + 0.4, self.drop + 0.4)
             mask = window.fill([*points])
             inside = _inward(mask) / window.unit_px
             scallop = 0.035 * np.abs(np.sin(window.x * 16)) * smoothstep(1.7, 1.9, window.y)
@@ -125,16 +124,15 @@ class LaceCollar:
                 pattern=pattern.astype(np.float32),
             )
 
-    def _holes(self, x, y):  # type: ignore[no-untyped-def]
+    def _holes(self, x: Array, y: Array) -> Array:
         flower = np.cos(x * 46) * np.cos(y * 46)
         stem = np.sin((x + y) * 33) * np.sin((x - y) * 33)
         return smoothstep(0.05, 0.5, flower + 0.7 * stem)
 
 
-def _inward(mask):  # type: ignore[no-untyped-def]
-    import cv2
-
-    return cv2.distanceTransform((mask > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
+def _inward(mask: Array) -> Array:
+    """Return how far in from the edge of a mask each pixel lies, pixels."""
+    return np.asarray(cv2.distanceTransform((mask > 0.5).astype(np.uint8), cv2.DIST_L2, 5), np.float32)
 
 
 @dataclass(frozen=True)
@@ -155,7 +153,7 @@ class Cravat:
             line = [(0.12, 1.45), (0.26, 1.75), (0.34, low - 0.25), (0.30, low), (0.10, low + 0.05), (0.0, low)]
             right = [(x + a, b) for a, b in smooth(line, count=60)]
             left = [(2 * x - a, b) for a, b in reversed(right)]
-            window = sitting.scene.window(x - 0.7, 1.2, x + 0.7, low + 0.3)
+            window = sitting.window(x - 0.7, 1.2, x + 0.7, low + 0.3)
             frill = window.x - x
             waves = np.sin(
                 frill * 34
@@ -175,7 +173,7 @@ class Cravat:
         line = [(0.50, self.top), (0.52, 1.30), (0.46, 1.58), (0.20, 1.70), (0.0, 1.72)]
         right = [(x + a, b) for a, b in smooth(line, count=60)]
         left = [(2 * x - a, b) for a, b in reversed(right)]
-        window = sitting.scene.window(x - 0.9, self.top - 0.3, x + 0.9, 2.1)
+        window = sitting.window(x - 0.9, self.top - 0.3, x + 0.9, 2.1)
         mask = window.fill(right + left)
         dip = 0.30 * ((window.x - x) / 0.5) ** 2
         waves = np.sin((window.y + dip) * 44 + 4 * (clouds(window.shape, sitting.rng, cell_px=70, octaves=2) - 0.5))
@@ -186,7 +184,7 @@ class Cravat:
             self._knot(sitting, x, cloth)
 
     def _knot(self, sitting: Sitting, x: float, cloth: Cloth) -> None:
-        window = sitting.scene.window(x - 0.8, 1.2, x + 0.8, 2.4)
+        window = sitting.window(x - 0.8, 1.2, x + 0.8, 2.4)
         for sign in (-1, 1):
             loop = smooth([(0.02, 1.62), (0.25, 1.46), (0.44, 1.52), (0.42, 1.72), (0.22, 1.76), (0.02, 1.68)])
             tail = smooth([(0.02, 1.66), (0.20, 1.85), (0.26, 2.10), (0.10, 2.08), (0.0, 1.75)])
@@ -209,7 +207,7 @@ class HighCollar:
     def paint(self, sitting: Sitting) -> None:
         """Lay both points."""
         x, _ = throat(sitting)
-        window = sitting.scene.window(x - 1, 0.6, x + 1, 2)
+        window = sitting.window(x - 1, 0.6, x + 1, 2)
         for sign in (-1, 1):
             line = [(0.16, 1.55), (0.30, 1.12), (0.44, self.top), (0.56, 1.05), (0.56, 1.5), (0.30, 1.62)]
             mask = window.fill([(x + sign * a, b) for a, b in line])
@@ -240,7 +238,7 @@ class Frill:
         line = [(x + a * (1 - self.turn), b) for a, b in reversed(right)] + [
             (x - a * (1 + self.turn), b) for a, b in right
         ]
-        window = sitting.scene.window(-3, 1.1, 3, 3.2)
+        window = sitting.window(-3, 1.1, 3, 3.2)
         mask = window.trace(line, self.width)
         ragged = 0.5 + 0.5 * np.sin(window.x * 40 + 4 * np.sin(window.y * 9))
         waves = creases(window, sitting.rng, lean=0.0, size=0.09) + 0.6 * ragged

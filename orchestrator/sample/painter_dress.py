@@ -37,7 +37,7 @@ class Neck:
         x, y = throat(sitting)
         high, _ = sitting.at(0.0, 0.75, -0.30)
         half = 0.44 * self.thick
-        window = sitting.scene.window(x - 1.6, 0.2, x + 1.6, y + 1.4)
+        window = sitting.window(x - 1.6, 0.2, x + 1.6, y + 1.4)
         right = [(0.52, 0.3), (half + 0.015, 0.85), (half, 1.15), (half + 0.05, 1.30), (0.64, 1.47)]
         right += [(0.84, 1.62), (0.96, 2.0), (0.96, 3.6)]
         outline = [(a + (high if b < 1.0 else x), b) for a, b in mirrored(smooth(right, count=60))]
@@ -91,7 +91,7 @@ class Gown:
         x, _ = throat(sitting)
         neck = smooth(list(self.neckline), count=40)
         outline = [(a + x, b) for a, b in self._sided([*neck, *self._shoulder_line()])]
-        window = sitting.scene.window(-9, 1.0, 9, 9)
+        window = sitting.window(-9, 1.0, 9, 9)
         mask = window.fill(outline)
         arm = self._arm(window, x)
         form = self._form(window, x, mask)
@@ -171,7 +171,7 @@ class Shawl:
         inner = [(gap, 1.35), (gap + 0.10, 1.75), (gap * 0.75, 2.35), (-0.12, low), (-0.75, low + 1.1)]
         outer = [(-0.1, low + 1.6), (0.9, low + 1.9), (wide + 0.4, 4.2), (wide + 0.2, 2.9), (wide, 2.2)]
         outer += [(wide * 0.72, 1.70), (gap + 0.25, 1.40)]
-        window = sitting.scene.window(-9, 1.0, 9, 9)
+        window = sitting.window(-9, 1.0, 9, 9)
         for sign in (1, -1):
             outline = [(x + sign * a, b) for a, b in smooth(inner, count=50) + smooth(outer, count=60)]
             # Folds run along the band: its inner edge tells how.
@@ -220,7 +220,7 @@ class Lapels:
         if self.notch:
             line += [(gap + wide * 0.55, 2.26), (gap + wide * 0.98, 2.36)]
         line += [(0.05, self.bottom), (0.02, self.bottom - 0.1), (gap * 0.9, 2.0)]
-        window = sitting.scene.window(-9, 1.0, 9, 9)
+        window = sitting.window(-9, 1.0, 9, 9)
         for sign in (1, -1):
             mask = window.fill([(x + sign * a, b) for a, b in line])
             lay_cloth(sitting, window, mask, self.cloth, lean=0.3 * sign, radius=0.06, bulge=0.9, depth=0.30)
@@ -238,7 +238,7 @@ class Stole:
     def paint(self, sitting: Sitting) -> None:
         """Lay both ends."""
         x, y = throat(sitting)
-        window = sitting.scene.window(-9, 0.9, 9, 9)
+        window = sitting.window(-9, 0.9, 9, 9)
         for sign in (1, -1):
             line = [
                 (0.46, 1.12),

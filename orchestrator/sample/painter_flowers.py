@@ -8,7 +8,7 @@ import numpy as np
 
 from orchestrator.sample.painter_geometry import smoothstep
 from orchestrator.sample.painter_noise import clouds
-from orchestrator.sample.painter_scene import facing
+from orchestrator.sample.painter_scene import Easel, facing
 from orchestrator.sample.painter_sitting import Place, Rgb, Sitting
 
 LEAF: Rgb = (0.14, 0.19, 0.08)
@@ -23,13 +23,13 @@ class Rose:
     color: Rgb
     depth: float = 0.6
 
-    def paint(self, sitting: Sitting) -> None:
+    def paint(self, easel: Easel) -> None:
         """Lay it: petals wind outwards from the heart."""
         (x, y), r = self.at, self.radius
-        window = sitting.scene.window(x - 1.3 * r, y - 1.3 * r, x + 1.3 * r, y + 1.3 * r)
+        window = easel.window(x - 1.3 * r, y - 1.3 * r, x + 1.3 * r, y + 1.3 * r)
         dx, dy = (window.x - x) / r, (window.y - y) / (0.92 * r)
         away, angle = np.hypot(dx, dy), np.arctan2(dy, dx)
-        start = float(sitting.rng.uniform(0, 6.28))
+        start = float(easel.rng.uniform(0, 6.28))
         rim = 1 + 0.06 * np.cos(5 * angle + start)
         turn = (away * 3.6 + (angle + start) / (2 * np.pi) + 0.18 * np.sin(3 * angle + 5 * away)) % 1.0
         petal = np.sqrt(turn) * smoothstep(1.0, 0.86, turn)
@@ -37,7 +37,7 @@ class Rose:
         tone = (0.55 + 0.55 * petal) * (0.72 + 0.38 * smoothstep(0.1, 0.9, away))
         color = np.asarray(self.color, np.float32) * tone[..., None].astype(np.float32)
         tilt = facing(form.astype(np.float32), window.unit_px)
-        sitting.scene.lay(
+        easel.scene.lay(
             window, smoothstep(1.02, 0.95, away / rim), color, tilt=tilt, depth=self.depth + form, gloss=0.05
         )
 
@@ -52,10 +52,10 @@ class Leaf:
     color: Rgb = LEAF
     depth: float = 0.5
 
-    def paint(self, sitting: Sitting) -> None:
+    def paint(self, easel: Easel) -> None:
         """Lay it, folded along its rib."""
         (x, y), size = self.at, self.length
-        window = sitting.scene.window(x - size, y - size, x + size, y + size)
+        window = easel.window(x - size, y - size, x + size, y + size)
         c, s = np.cos(np.radians(self.angle)), np.sin(np.radians(self.angle))
         u = ((window.x - x) * c + (window.y - y) * s) / size
         v = (-(window.x - x) * s + (window.y - y) * c) / size
@@ -65,7 +65,7 @@ class Leaf:
         form = -0.35 * np.abs(v) * size + 0.006 * vein
         color = np.asarray(self.color, np.float32) * (0.85 + 0.25 * vein)[..., None].astype(np.float32)
         tilt = facing(form.astype(np.float32), window.unit_px)
-        sitting.scene.lay(window, inside, color, tilt=tilt, depth=self.depth, gloss=0.2)
+        easel.scene.lay(window, inside, color, tilt=tilt, depth=self.depth, gloss=0.2)
 
 
 @dataclass(frozen=True)
@@ -81,14 +81,14 @@ class Fruit:
     gloss: float = 0.35
     depth: float = 0.6
 
-    def paint(self, sitting: Sitting) -> None:
+    def paint(self, easel: Easel) -> None:
         """Lay it."""
         (x, y), r = self.at, self.radius
         wide = r * self.long
-        window = sitting.scene.window(x - 1.2 * wide, y - 1.2 * r, x + 1.2 * wide, y + 1.2 * r)
+        window = easel.window(x - 1.2 * wide, y - 1.2 * r, x + 1.2 * wide, y + 1.2 * r)
         dx, dy = (window.x - x) / wide, (window.y - y) / r
         away = np.hypot(dx, dy)
-        skin = clouds(window.shape, sitting.rng, cell_px=max(3.0, 0.10 * r * window.unit_px), octaves=2) - 0.5
+        skin = clouds(window.shape, easel.rng, cell_px=max(3.0, 0.10 * r * window.unit_px), octaves=2) - 0.5
         form = r * np.sqrt(np.clip(1 - away**2, 0, 1)) + 0.05 * self.rough * r * skin
         color = np.broadcast_to(np.asarray(self.color, np.float32), (*window.shape, 3)).copy()
         if self.blush:
@@ -97,7 +97,7 @@ class Fruit:
         color *= (1 + 0.18 * skin)[..., None]
         tilt = facing(form.astype(np.float32), window.unit_px)
         cover = smoothstep(1.02, 0.97, away)
-        sitting.scene.lay(window, cover, color, tilt=tilt, depth=self.depth + form, gloss=self.gloss)
+        easel.scene.lay(window, cover, color, tilt=tilt, depth=self.depth + form, gloss=self.gloss)
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ right, y down, z towards the viewer.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 
 # The middle of the face from the crown down: y, depth in front of the axis, half width.
 PROFILE = np.array(
@@ -77,7 +77,7 @@ class Face:
 
 @dataclass(frozen=True)
 class Pose:
-    """How the head is held: degrees. Yaw > 0 turns the face to the viewer's right, pitch > 0 down, roll > 0 clockwise."""
+    """How the head is held, degrees: yaw > 0 to the viewer's right, pitch > 0 down, roll > 0 clockwise."""
 
     yaw: float = 0.0
     pitch: float = 0.0

@@ -65,6 +65,7 @@ def lay_hair(
         fine = streaks(angle, sitting.rng, length_px=reach, grain_px=max(1.2, strands.coarse * unit))
     soft = cv2.GaussianBlur(mask, (0, 0), max(0.8, edge * unit))
     ragged = smoothstep(0.36, 0.64, soft + strands.wispy * (0.14 * fine + 0.07 * locks))
+    ragged *= smoothstep(0.02, 0.22, soft)  # no single hairs far from the head
     mass = 0.8 * rounded(mask, unit, radius=radius) if form is None else form
     tilt = facing(mass + 0.011 * locks + 0.0035 * fine, unit)
     tone = np.clip(1 + strands.contrast * (0.55 * fine + 0.55 * locks), 0.25, 2.2)
@@ -105,7 +106,7 @@ class Crown:
     def paint(self, sitting: Sitting) -> None:
         """Lay it over the head."""
         x, y, half, high = sitting.skull
-        window = sitting.scene.window(x - half - 0.6, y - high - 0.9, x + half + 0.6, self.sides + 0.5)
+        window = sitting.window(x - half - 0.6, y - high - 0.9, x + half + 0.6, self.sides + 0.5)
         outer = dome((x, y), (half + self.volume, high + self.height), bottom=self.sides)
         edge = [
             (0.748, self.sides),
@@ -144,7 +145,7 @@ class BackHair:
     def paint(self, sitting: Sitting) -> None:
         """Lay it, and a bun above it."""
         x, y, half, high = sitting.skull
-        window = sitting.scene.window(x - half - 0.8, y - high - 1.0, x + half + 0.8, self.lower + 0.4)
+        window = sitting.window(x - half - 0.8, y - high - 1.0, x + half + 0.8, self.lower + 0.4)
         if self.knot:
             bun = window.fill(ring((x, y - high - 0.45 * self.knot), (self.knot * 1.15, self.knot)))
             place, size = (x, y - high), self.knot * 0.8
@@ -186,9 +187,72 @@ class Locks:
                 (top[0], 0.25),
             ]
             left, right = min(p[0] for p in line) - 0.3, max(p[0] for p in line) + 0.3
-            window = sitting.scene.window(left, -0.9, right, self.length + 0.3)
+            window = sitting.window(left, -0.9, right, self.length + 0.3)
             mask = window.fill(smooth([*line, line[0]]))
             lay_hair(sitting, window, mask, self.strands, root=(x, -1.0), radius=0.22, depth=self.depth, edge=0.06)
+
+
+def lay_curl(sitting: Sitting, strands: Strands, at: Place, *, size: float, depth: float) -> None:
+    """Lay one loose curl: a thick arc that tightens towards its end; `size` is its width in head units."""
+    rng, (x, y) = sitting.rng, at
+    turn = np.linspace(0, rng.uniform(3.2, 5.2), 16) * rng.choice([-1, 1]) + rng.uniform(0, 6.28)
+    reach = 0.5 * size * np.linspace(1.0, 0.35, 16)
+    arc = [(x + float(r * np.cos(t)), y + float(r * np.sin(t))) for r, t in zip(reach, turn, strict=True)]
+    window = sitting.window(x - size, y - size, x + size, y + size)
+    mask = window.trace(arc, 0.36 * size, soft_px=1.2)
+    form = 0.6 * rounded(mask, window.unit_px, radius=0.18 * size, smooth=0.01)
+    tone = float(rng.uniform(0.7, 1.35)) * (0.75 + 0.5 * mask[..., None])
+    color = np.asarray(strands.color, np.float32) * tone.astype(np.float32)
+    tilt = facing(form, window.unit_px)
+    sitting.scene.lay(window, mask * 0.92, color, tilt=tilt, depth=depth + form, gloss=strands.gloss)
+
+
+@dataclass(frozen=True)
+class Curls:
+    """Loose curls over the outline of the hair, at the temples and on the forehead."""
+
+    strands: Strands
+    count: int = 34
+    size: float = 0.17
+    hairline: float = -0.62
+    sides: float = 0.05  # how far down they go before the ears
+    forehead: float = 0.35  # share of them that fall on the forehead and temples
+
+    def paint(self, sitting: Sitting) -> None:
+        """Lay them one by one."""
+        rng = sitting.rng
+        x, y, half, high = sitting.skull
+        outline = dome((x, y), (half + 0.07, high + 0.10), bottom=self.sides)[8:-8]
+        temples = [(0.68, -0.18), (0.62, -0.38), (0.45, self.hairline), (0.0, self.hairline - 0.06)]
+        brow = smooth([sitting.on_face(*p) for p in temples + [(-a, b) for a, b in reversed(temples[:-1])]], count=60)
+        for _ in range(self.count):
+            line, depth = (brow, 0.80) if rng.random() < self.forehead else (outline, 0.1)
+            a, b = line[int(rng.integers(0, len(line)))]
+            at = (a + float(rng.uniform(-0.05, 0.05)), b + float(rng.uniform(-0.05, 0.05)))
+            lay_curl(sitting, self.strands, at, size=self.size, depth=depth)
+
+
+@dataclass(frozen=True)
+class Bunches:
+    """Curls in bunches beside the cheeks. The bunch of the far side belongs behind the head."""
+
+    strands: Strands
+    sides: tuple[int, ...] = (-1, 1)
+    count: int = 40
+    size: float = 0.20
+    center: float = 0.22  # y of the middle, head units
+    spread: Place = (0.09, 0.26)
+    depth: float = 0.10
+
+    def paint(self, sitting: Sitting) -> None:
+        """Lay them, the lowest last."""
+        rng = sitting.rng
+        x, _, half, _ = sitting.skull
+        for sign in self.sides:
+            off = np.clip(rng.normal(0, 1, (self.count, 2)), -1.6, 1.6) * self.spread
+            for a, b in off[np.argsort(off[:, 1])]:
+                at = (x + sign * (half + 0.06) + float(a), self.center + float(b))
+                lay_curl(sitting, self.strands, at, size=self.size, depth=self.depth)
 
 
 @dataclass(frozen=True)
@@ -214,7 +278,7 @@ class Ringlets:
                 self._curl(sitting, at, sign, self.start + 0.08 * k, self.length - 0.10 * k + drop)
 
     def _curl(self, sitting: Sitting, x: float, sign: int, top: float, bottom: float) -> None:
-        window = sitting.scene.window(x - 0.4, top - 0.2, x + 0.4, bottom + 0.2)
+        window = sitting.window(x - 0.4, top - 0.2, x + 0.4, bottom + 0.2)
         along = np.clip((window.y - top) / (bottom - top), 0, 1)
         sway = 0.06 * np.sin((window.y - top) * 2.6) * sign
         half = self.width * (0.75 + 0.35 * np.sin(np.pi * along)) * (1 - 0.6 * along**4)

@@ -27,7 +27,7 @@ class Jewel:
     def paint(self, sitting: Sitting) -> None:
         """Lay it."""
         r, (x, y) = self.radius, self.at
-        window = sitting.scene.window(x - 2 * r, y - 2 * r, x + 2 * r, y + 2 * r)
+        window = sitting.window(x - 2 * r, y - 2 * r, x + 2 * r, y + 2 * r)
         away = np.hypot(window.x - x, window.y - y) / r
         ball = (np.sqrt(np.clip(1 - away**2, 0, 1)) * r).astype(np.float32)
         tilt = facing(ball, window.unit_px)
@@ -64,7 +64,7 @@ class Earring:
 
     def paint(self, sitting: Sitting) -> None:
         """Lay a small bead and the drop below it."""
-        x, y = sitting.at(0.72 * self.side, 0.46, 0.04)
+        x, y = sitting.at(0.715 * self.side, 0.36, 0.02)
         Jewel((x, y), self.radius * 0.35, GILT, depth=0.4).paint(sitting)
         Jewel((x, y + self.radius * 1.25), self.radius, self.color, depth=0.45).paint(sitting)
 

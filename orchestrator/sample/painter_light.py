@@ -51,7 +51,7 @@ def illuminate(scene: Scene, light: Light) -> Array:
         shade = direct * light.key[k] + hollow * light.fill[k] + sky * light.sky[k]
         shade *= 1 + warmth * fading
         own = color * (shade + 0.8 * edge) + shine * light.key[k] + 0.03 * edge
-        out[..., k] = own + (color - own) * scene.glow
+        out[..., k] = own + (color - own) * scene.glow + scene.glint * (0.80, 0.78, 0.72)[k]
     return out
 
 

@@ -61,12 +61,7 @@ def _mouth(face: Face, x: Array, y: Array) -> Array:
     within = smoothstep(1.12, 0.75, np.abs(t))
     full = face.lip_fullness
     muzzle = 0.065 * bump(x, y, (0, m.mouth_y - 0.01), (0.25, 0.17))
-    upper = (
-        0.026
-        * full
-        * np.exp(-(((line - y - 0.035 * full) / (0.032 * full)) ** 2))
-        * within
-    )
+    upper = 0.026 * full * np.exp(-(((line - y - 0.035 * full) / (0.032 * full)) ** 2)) * within
     lower = (
         0.042 * full * np.exp(-(((y - line - 0.055 * full) / (0.043 * full)) ** 2)) * smoothstep(1.05, 0.35, np.abs(t))
     )

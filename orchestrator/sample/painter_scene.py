@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from orchestrator.sample.painter_geometry import Array, smoothstep
 
@@ -54,30 +55,28 @@ class Window:
         cv2.polylines(mask, [self._pixels(points)], closed, 255, thick, cv2.LINE_AA, 4)
         return self._softened(mask, soft_px)
 
-    def _pixels(self, points: Points) -> Array:
+    def _pixels(self, points: Points) -> NDArray[np.int32]:
         flat = np.asarray(points, np.float64)
         pixels = (flat - [self.x[0, 0], self.y[0, 0]]) * self.unit_px * 16
-        return np.asarray(np.round(pixels), np.int32)  # type: ignore[return-value]
+        return np.asarray(np.round(pixels), np.int32)
 
-    def _softened(self, mask: Array, soft_px: float) -> Array:
+    def _softened(self, mask: NDArray[np.uint8], soft_px: float) -> Array:
         return np.asarray(cv2.GaussianBlur(mask.astype(np.float32) / 255, (0, 0), soft_px), np.float32)
 
 
 class Scene:
     """The layers so far, flattened."""
 
-    def __init__(self, width_px: int, height_px: int, *, eyes_px: tuple[float, float], unit_px: float) -> None:
+    def __init__(self, width_px: int, height_px: int, *, unit_px: float) -> None:
         """Start with black, far away, facing the viewer.
 
         Args:
             width_px: Width of the picture.
             height_px: Height of the picture.
-            eyes_px: Where the point between the eyes is, pixels: the origin of all windows.
-            unit_px: Pixels in a head unit.
+            unit_px: Pixels in a head unit, for the length of shadows: that of the nearest sitter.
         """
         shape = (height_px, width_px)
         self.shape = shape
-        self.eyes_px = eyes_px
         self.unit_px = unit_px
         self.color = np.zeros((*shape, 3), np.float32)
         self.tilt = np.zeros((2, *shape), np.float32)  # x and y of the unit normal; z points to the viewer
@@ -85,22 +84,7 @@ class Scene:
         self.gloss = np.zeros(shape, np.float32)
         self.flesh = np.zeros(shape, np.float32)  # 1 where light shines through a little, as in skin
         self.glow = np.zeros(shape, np.float32)  # light of its own: 1 is painted as it is, unlit
-
-    def window(self, left: float, top: float, right: float, bottom: float) -> Window:
-        """Return the part of the picture between these edges, head units, cut to the frame."""
-        height, width = self.shape
-        x0, x1 = (int(np.clip(self.eyes_px[0] + v * self.unit_px, 0, width)) for v in (left, right))
-        y0, y1 = (int(np.clip(self.eyes_px[1] + v * self.unit_px, 0, height)) for v in (top, bottom))
-        x1, y1 = max(x1, min(x0 + 2, width)), max(y1, min(y0 + 2, height))
-        x0, y0 = min(x0, x1 - 2), min(y0, y1 - 2)
-        xs = (np.arange(x0, x1, dtype=np.float32) - self.eyes_px[0]) / self.unit_px
-        ys = (np.arange(y0, y1, dtype=np.float32) - self.eyes_px[1]) / self.unit_px
-        x, y = np.meshgrid(xs, ys)
-        return Window(slice(y0, y1), slice(x0, x1), x, y, self.unit_px)
-
-    def whole(self) -> Window:
-        """Return the whole picture as a window."""
-        return self.window(-99, -99, 99, 99)
+        self.glint = np.zeros(shape, np.float32)  # small lights that are added last: in eyes
 
     def lay(
         self,
@@ -113,6 +97,7 @@ class Scene:
         gloss: Array | float = 0.0,
         flesh: float = 0.0,
         glow: Array | float = 0.0,
+        glint: Array | float = 0.0,
     ) -> None:
         """Lay a layer over what is there.
 
@@ -125,22 +110,53 @@ class Scene:
             gloss: How it shines, 0 .. 1.
             flesh: Whether light shines through a little, 0 .. 1.
             glow: Whether it is painted as it is, 1, or lit, 0.
+            glint: Light that is added last, 0 .. 1.
         """
         inner, part = _extent(window, mask)
-        mask, color, depth, gloss, glow = (
-            a[inner] if isinstance(a, np.ndarray) else a for a in (mask, color, depth, gloss, glow)
-        )
-        self.color[part] += (np.asarray(color, np.float32) - self.color[part]) * mask[..., None]
+        mask = mask[inner]
+        tint = color[inner] if isinstance(color, np.ndarray) else np.asarray(color, np.float32)
+        self.color[part] += (tint - self.color[part]) * mask[..., None]
         for axis in (0, 1):
             plane = self.tilt[axis][part]
             plane += ((0.0 if tilt is None else tilt[axis][inner]) - plane) * mask
         firm = smoothstep(0.3, 0.7, mask)  # depth has no half tones: an edge is here or there
-        self.depth[part] += (depth - self.depth[part]) * firm
-        for plane, value in ((self.gloss, gloss), (self.flesh, flesh), (self.glow, glow)):
-            plane[part] += (value - plane[part]) * mask
+        self.depth[part] += (_within(depth, inner) - self.depth[part]) * firm
+        planes = ((self.gloss, gloss), (self.flesh, flesh), (self.glow, glow), (self.glint, glint))
+        for plane, value in planes:
+            plane[part] += (_within(value, inner) - plane[part]) * mask
+
+
+@dataclass(frozen=True)
+class Easel:
+    """A scene, seen from one point of it: what things are painted on."""
+
+    scene: Scene
+    rng: np.random.Generator
+    origin_px: tuple[float, float]  # of head units: where the point between the sitter's eyes is
+    unit_px: float  # pixels in a head unit
+
+    def window(self, left: float, top: float, right: float, bottom: float) -> Window:
+        """Return the part of the picture between these edges, head units, cut to the frame."""
+        height, width = self.scene.shape
+        x0, x1 = (int(np.clip(self.origin_px[0] + v * self.unit_px, 0, width)) for v in (left, right))
+        y0, y1 = (int(np.clip(self.origin_px[1] + v * self.unit_px, 0, height)) for v in (top, bottom))
+        x1, y1 = max(x1, min(x0 + 2, width)), max(y1, min(y0 + 2, height))
+        x0, y0 = min(x0, x1 - 2), min(y0, y1 - 2)
+        xs = (np.arange(x0, x1, dtype=np.float32) - self.origin_px[0]) / self.unit_px
+        ys = (np.arange(y0, y1, dtype=np.float32) - self.origin_px[1]) / self.unit_px
+        x, y = np.meshgrid(xs.astype(np.float32), ys.astype(np.float32))
+        return Window(slice(y0, y1), slice(x0, x1), x, y, self.unit_px)
+
+    def whole(self) -> Window:
+        """Return the whole picture as a window."""
+        return self.window(-999, -999, 999, 999)
 
 
 Part = tuple[slice, slice]
+
+
+def _within(values: Array | float, part: Part) -> Array | float:
+    return values[part] if isinstance(values, np.ndarray) else values
 
 
 def _extent(window: Window, mask: Array) -> tuple[Part, Part]:

@@ -11,23 +11,19 @@ import numpy as np
 from orchestrator.sample.painter_geometry import Array, Face, smoothstep
 from orchestrator.sample.painter_noise import clouds
 from orchestrator.sample.painter_project import Camera, HeadView
-from orchestrator.sample.painter_light import Light
-from orchestrator.sample.painter_scene import Scene, Window, facing, rounded
+from orchestrator.sample.painter_scene import Easel, Window, facing, rounded
 
 Rgb = tuple[float, float, float]
 Place = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Sitting:
+class Sitting(Easel):
     """Everything a piece of a portrait is painted from."""
 
-    scene: Scene
     face: Face
     camera: Camera
     view: HeadView
-    light: Light
-    rng: np.random.Generator
 
     def at(self, x: float, y: float, z: float) -> Place:
         """Return where a head point appears, head units from between the eyes."""
@@ -40,8 +36,8 @@ class Sitting:
         return self._units(px, py)
 
     def _units(self, px: float, py: float) -> Place:
-        left, top = self.scene.eyes_px
-        return (px - left) / self.scene.unit_px, (py - top) / self.scene.unit_px
+        left, top = self.origin_px
+        return (px - left) / self.unit_px, (py - top) / self.unit_px
 
     @property
     def skull(self) -> tuple[float, float, float, float]:
@@ -58,10 +54,17 @@ class Sitting:
         return np.asarray((0.86 + grown) * np.sqrt(np.clip(1 - away, 0, 1)) - 0.05, np.float32)
 
 
+class Thing(Protocol):
+    """Something that can be painted without a sitter: a backdrop, a curtain, a fruit."""
+
+    def paint(self, easel: Easel, /) -> None:
+        """Lay it over what is there already."""
+
+
 class Piece(Protocol):
     """Something a portrait is put together from: hair, a hat, a collar."""
 
-    def paint(self, sitting: Sitting) -> None:
+    def paint(self, sitting: Sitting, /) -> None:
         """Lay it over what is there already."""
 
 
@@ -112,16 +115,22 @@ def creases(
 
 
 def damask(window: Window, *, size: float) -> Array:
-    """Return a woven pattern of leaves and buds, 0 .. 1; `size` is its repeat in head units."""
-    u, v = window.x * np.float32(2 * np.pi / size), window.y * np.float32(2 * np.pi / (1.4 * size))
-    stem = np.cos(u + 1.1 * np.sin(v))
-    leaf = np.cos(2 * u - 1.3 * np.sin(v)) * np.cos(2 * v + 0.6 * np.sin(u))
-    bud = np.cos(u) * np.cos(v) + 0.5 * np.cos(3 * u) * np.cos(3 * v)
-    return smoothstep(0.55, 0.85, np.maximum(0.9 * stem**8, np.maximum(leaf, bud)).astype(np.float32))
+    """Return a woven pattern of palmettes in pointed frames, 0 .. 1; `size` is its repeat in head units."""
+    v = window.y / np.float32(0.75 * size)
+    row = np.floor(v)
+    u = (window.x / np.float32(size) + 0.5 * (row % 2)) % 1.0 - 0.5
+    v = v - row
+    side = np.abs(u)
+    frame = np.exp(-(((side - 0.5 * np.abs(np.cos(np.pi * (v - 0.5) / 2)) ** 0.6) / 0.035) ** 2))
+    bulb = np.clip(np.sin(np.pi * np.clip((v - 0.12) / 0.74, 0, 1)), 0, 1) ** 0.8
+    body = smoothstep(0.02, -0.02, side - 0.17 * bulb)
+    leaf = np.exp(-(((np.hypot(side - 0.26, v - 0.50) - 0.13) / 0.035) ** 2)) * smoothstep(0.75, 0.45, v)
+    vein = smoothstep(0.012, 0.022, np.abs(side - 0.05))
+    return np.asarray(np.clip(body * vein + leaf + 0.8 * frame, 0, 1), np.float32)
 
 
 def lay_cloth(
-    sitting: Sitting,
+    easel: Easel,
     window: Window,
     mask: Array,
     cloth: Cloth,
@@ -137,7 +146,7 @@ def lay_cloth(
     """Lay a garment: puffed up from its outline, with folds.
 
     Args:
-        sitting: The portrait.
+        easel: The picture.
         window: Where.
         mask: Its cover, 0 .. 1.
         cloth: What it is made of.
@@ -152,10 +161,10 @@ def lay_cloth(
     unit = window.unit_px
     if form is None:
         form = bulge * rounded(mask, unit, radius=radius)
-    waves = creases(window, sitting.rng, lean=lean, size=cloth.fold_size) if relief is None else relief
+    waves = creases(window, easel.rng, lean=lean, size=cloth.fold_size) if relief is None else relief
     height = form + cloth.folds * waves
     tilt = facing(height, unit)
-    tone = 1 + cloth.mottle * 2 * (clouds(window.shape, sitting.rng, cell_px=0.4 * unit, octaves=4) - 0.5)
+    tone = 1 + cloth.mottle * 2 * (clouds(window.shape, easel.rng, cell_px=0.4 * unit, octaves=4) - 0.5)
     color = np.asarray(cloth.color, np.float32) * tone[..., None]
     color = color * (
         1 + 1.6 * cloth.sheen * (1 - np.sqrt(np.clip(1 - tilt[0] ** 2 - tilt[1] ** 2, 0, 1)))[..., None] ** 1.2
@@ -165,7 +174,7 @@ def lay_cloth(
         color = color + (np.asarray(cloth.figure, np.float32) * tone[..., None] - color) * woven
     if pattern is not None:
         color = color * (pattern if pattern.ndim == 3 else pattern[..., None])
-    sitting.scene.lay(
+    easel.scene.lay(
         window,
         mask,
         color.astype(np.float32),
@@ -196,11 +205,11 @@ def ring(center: Place, radii: Place, *, start: float = 0.0, stop: float = 360.0
 def dome(center: Place, radii: Place, *, bottom: float, count: int = 90) -> list[Place]:
     """Return the outline of hair or a cap from lower left over the top to lower right; it ends at y = `bottom`.
 
-    Above the centre it is half an ellipse; below, the sides stay nearly straight, as the head does.
+    Above the centre it is half an ellipse; below, the sides stay nearly straight, as the head does, and turn in.
     """
     upper = ring(center, radii, start=180, stop=360, count=count)
-    drops = np.linspace(0, 1, 12)[1:] * max(0.0, bottom - center[1])
-    reach = max(radii[1] * 1.35, bottom - center[1] + 0.05)
-    sides = [(radii[0] * float((1 - (d / reach) ** 3) ** (1 / 3)), center[1] + float(d)) for d in drops]
+    drops = np.sin(np.linspace(0, np.pi / 2, 16))[1:] * max(0.0, bottom - center[1])
+    reach = max(0.1, bottom - center[1]) + 0.045
+    sides = [(radii[0] * float((1 - (d / reach) ** 6) ** (1 / 6)), center[1] + float(d)) for d in drops]
     left = [(center[0] - a, b) for a, b in reversed(sides)]
     return left + upper + [(center[0] + a, b) for a, b in sides]

@@ -180,7 +180,7 @@ def _lips(sheet: Sheet, face: Face, m: Marks) -> None:
     seam = np.exp(-(((y - line) / (0.0075 + 0.006 * np.exp(-(((t - 0.93) / 0.10) ** 2)))) ** 2)) * ends
     _mix(color, 0.88 * seam, _scaled(face.lips, (0.30, 0.22, 0.22)))
     corner = bump(t, y - line, (1.0, 0.0), (0.07, 0.020))
-    _mix(color, 0.45 * corner, _scaled(face.skin, (0.48, 0.32, 0.28)))
+    _mix(color, 0.30 * corner, _scaled(face.skin, (0.48, 0.32, 0.28)))
     below = bump(x, y, (0, 0), (0.13, 1e6)) * np.exp(-(((y - bottom - 0.035) / 0.028) ** 2))
     _mix(color, 0.28 * below, _scaled(face.skin, (0.62, 0.48, 0.43)))
 
