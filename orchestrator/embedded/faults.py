@@ -37,8 +37,8 @@ KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "missing_file": ("save", "A saved file is gone, though history lists it."),
         "slow_history": ("history", "Between execution_success and the history entry pass `seconds` (default 1)."),
         "refuse": ("submit", "POST /prompt answers 400 with node_errors."),
-        "late_answer": ("accepted", "The prompt is queued, the answer comes `seconds` later (default 5)."),
-        "lost_answer": ("accepted", "The prompt is queued, and the connection is cut instead of an answer."),
+        "post_timeout": ("accepted", "The prompt is queued, the answer comes `seconds` later (default 5)."),
+        "post_lost": ("accepted", "The prompt is queued, and the connection is cut instead of an answer."),
         "answer_late": ("http", "A route answers `seconds` later (default 5)."),
         "status": ("http", "A route answers with the status `code` (default 503)."),
         "html": ("http", "A route answers with a page, as a wrong port or a proxy does."),
@@ -77,7 +77,7 @@ class Fault:
         """Whether it is meant for this place."""
         prompt = int(facts.get("prompt", 0))
         return (
-            (self.node is None or facts.get("node") == self.node)
+            (self.node is None or facts.get("node") == self.node or self.node in facts.get("nodes", ()))
             and (self.route is None or facts.get("route") == self.route)
             and (self.prompt is None or prompt == self.prompt)
             and (self.after is None or prompt > self.after)

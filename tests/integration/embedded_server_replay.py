@@ -46,6 +46,17 @@ def embedded(directory: Path, *options: str):
             process.wait()
 
 
+def heard_until(socket: ClientConnection, end: type[Exception], *, timeout_s: float = 10.0) -> list[str]:
+    """Return the types of the messages that a socket hears until it raises `end`."""
+    kinds: list[str] = []
+    try:
+        while True:
+            message = socket.recv(timeout=timeout_s)
+            kinds.append(json.loads(message)["type"] if isinstance(message, str) else "binary")
+    except end:
+        return kinds
+
+
 def load(name: str) -> list[dict[str, Any]]:
     """Read a recording, its stand-ins for UUIDs replaced by real ones."""
     text = next(RECORDINGS.glob(f"{name}_*.jsonl")).read_text(encoding="utf-8")

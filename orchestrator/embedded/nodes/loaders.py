@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator.embedded import pixels
 from orchestrator.embedded.nodes.base import Family, NodeContext, NodeOutput, gives
-from orchestrator.embedded.values import Images, Latent, Model
+from orchestrator.embedded.values import Images, Model
 
 LOADERS = Family()
 
@@ -121,7 +121,7 @@ def _patch(name: str) -> None:
     """Register a class that changes nothing but how a model samples."""
 
     @LOADERS.node(name)
-    def patch(context: NodeContext, *, model: Model, latent: Latent | None = None, **settings: Any) -> NodeOutput:
+    def patch(context: NodeContext, *, model: Model, **settings: Any) -> NodeOutput:
         return gives(model.changed(f"{name}({', '.join(f'{key}={value}' for key, value in settings.items())})"))
 
 

@@ -117,7 +117,7 @@ def _refusal(error: dict[str, Any], node_errors: dict[str, Any] | None = None) -
 
 def _refuse_on_demand(card: Card, graph: dict[str, Any], outputs: list[str]) -> web.Response | None:
     classes = {node["class_type"]: node_id for node_id, node in graph.items()}
-    fault = card.faults.strike("submit")
+    fault = card.faults.strike("submit", nodes=classes)
     if fault is None:
         return None
     node_id = classes.get(fault.node or "", outputs[0])
@@ -137,7 +137,7 @@ async def _answer_badly(card: Card, request: web.Request) -> None:
     fault = card.faults.strike("accepted")
     if fault is None:
         return
-    if fault.kind == "late_answer":
+    if fault.kind == "post_timeout":
         await asyncio.sleep(fault.lasts(5.0))
     elif request.transport is not None:
         request.transport.abort()
