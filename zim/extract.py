@@ -12,6 +12,7 @@ from html.parser import HTMLParser
 
 MAX_PARAGRAPHS = 400
 MAX_LINKS = 200
+MAX_TAG_CHARS = 4000
 
 _DROPPED_TAGS = frozenset(
     {"aside", "audio", "button", "code", "dl", "figcaption", "figure", "footer", "form", "header", "iframe", "math"}
@@ -36,6 +37,9 @@ _LAST_SECTIONS = re.compile(
     re.IGNORECASE,
 )
 _NOTE_MARK = re.compile(r"\[\s*(?:\d+|[a-z]|note \d+|n \d+|citation needed|réf\. nécessaire|\?)\s*\]", re.IGNORECASE)
+_OPENED = re.compile(r"<([^<>]*)(>?)")
+_DOUBLE_QUOTED = re.compile(r'"[^"]*"')
+_TAG_NAME = re.compile(r"/?[A-Za-z][A-Za-z0-9]*")
 _SPACES = re.compile(r"\s+")
 _PRONOUNCED = re.compile(r"\s*\([^()]*(?:[ˈˌːəɪʁɔɛʊʃʒɑɲŋθð]|/[^/()]+/|prononc|pronounc|listen|écouter)[^()]*\)")
 _EMPTY_BRACKETS = re.compile(r"\s*\(\s*[;,]?\s*\)")
@@ -66,7 +70,7 @@ class Text:
 def extract(html: str) -> Text:
     """Return an article's paragraphs. Never raises for bad HTML; a page without paragraphs gives none."""
     parser = _Parser()
-    parser.feed(html)
+    parser.feed(_tamed(html))
     parser.close()
     return parser.result()
 
@@ -77,6 +81,36 @@ def clean(text: str) -> str:
     text = _PRONOUNCED.sub("", text)
     text = _SPACES.sub(" ", _EMPTY_BRACKETS.sub("", text)).strip()
     return re.sub(r"\s+([,.])", r"\1", text)
+
+
+def _tamed(html: str) -> str:
+    """Return HTML on which the standard library's parser takes linear time.
+
+    It looks for the end of every comment, tag and quoted value that has none, each time to the end of the page: two
+    megabytes of "<p" would take hours. So comments go, what opens no whole tag becomes text, and a tag with an unequal
+    number of quotes, or of absurd length, loses its attributes.
+    """
+    parts: list[str] = []
+    position = 0
+    while (start := html.find("<!--", position)) >= 0:
+        parts.append(html[position:start])
+        end = html.find("-->", start + 4)
+        position = end + 3 if end >= 0 else len(html)
+    parts.append(html[position:])
+    return _OPENED.sub(_tamed_tag, "".join(parts))
+
+
+def _tamed_tag(found: re.Match[str]) -> str:
+    inside, closed = found.group(1), found.group(2)
+    if not closed:
+        return "&lt;" + inside
+    if inside[:1] in ("!", "?"):
+        return ""
+    unquoted = _DOUBLE_QUOTED.sub("", inside)  # an apostrophe inside double quotes opens nothing
+    if len(inside) > MAX_TAG_CHARS or '"' in unquoted or unquoted.count("'") % 2:
+        name = _TAG_NAME.match(inside)
+        return f"<{name.group()}>" if name else ""
+    return found.group()
 
 
 class _Parser(HTMLParser):
