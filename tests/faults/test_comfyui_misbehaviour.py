@@ -172,11 +172,13 @@ def test_a_dropped_socket_does_not_cost_the_prompt(shared, session):
 
 
 def test_a_socket_that_says_nothing_costs_little(shared, session):
-    """It answers our hello and then tells of no prompt: after two of these, polling stops relying on it."""
+    """It answers our hello and then tells of no prompt: caught twice, it is no longer relied on."""
     shared.misbehave("mute_socket", node="SleepWithProgress")
     try:
-        for _ in range(2):
+        deadline = time.monotonic() + 15
+        while session.events.is_useful or not session.is_live:
             assert run(session).outcome is Outcome.SUCCESS
+            assert time.monotonic() < deadline
         began = time.monotonic()
         assert run(session).outcome is Outcome.SUCCESS
         assert time.monotonic() - began < 1.5
@@ -200,7 +202,7 @@ def test_a_late_history_is_waited_for(shared, session):
     assert run(session).outcome is Outcome.SUCCESS
 
 
-@pytest.mark.parametrize("kind", ["late_answer", "lost_answer"])
+@pytest.mark.parametrize("kind", ["post_timeout", "post_lost"])
 def test_an_answer_that_does_not_come_does_not_double_the_prompt(shared, session, kind):
     """It was queued all the same [h6]."""
     shared.misbehave(kind, seconds=4)
