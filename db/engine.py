@@ -128,20 +128,40 @@ def read(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def write(engine: Engine) -> Iterator[Connection]:
+def write(engine: Engine, *, synced: bool = True) -> Iterator[Connection]:
     """Give a connection in a write transaction: committed on leaving, undone when an exception leaves.
 
     Writers of this process queue at a lock of our own, because SQLite's way of waiting is to sleep and try again.
+
+    Args:
+        engine: From `open_database`.
+        synced: Whether the change is on the disk when this returns. Without it a power cut may undo it, though no crash
+            of ours can, and the next synced one takes it along: enough for what only tells when something happened.
 
     Raises:
         DatabaseBusy: another process kept the write lock for longer than `BUSY_TIMEOUT_S`.
         DatabaseFull: there is no room for the change; nothing of it was kept.
         Conflict: a constraint refused the change.
     """
-    with _write_lock(engine), _translated(engine), engine.connect() as connection:
+    with _write_lock(engine), _translated(engine), engine.connect() as connection, _syncing(connection, synced=synced):
         connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
         with connection.begin():
             yield connection
+
+
+@contextmanager
+def _syncing(connection: Connection, *, synced: bool) -> Iterator[None]:
+    if synced or connection.dialect.name != "sqlite":
+        yield
+        return
+    # Outside the transaction, where alone the setting has an effect.
+    cursor = connection.connection.cursor()
+    cursor.execute("PRAGMA synchronous = NORMAL")
+    try:
+        yield
+    finally:
+        cursor.execute("PRAGMA synchronous = FULL")
+        cursor.close()
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from datetime import datetime
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, exists, func, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, Table, bindparam, exists, func, select
 
 from db.errors import NotFound
 from db.models import ARTIFACTS, ATTEMPTS, BATCH_ITEMS, BATCHES, EVENTS, ITEMS, PAINTING_LISTS, PAINTINGS, RUNS
@@ -57,31 +57,41 @@ def batch(conn: Connection, *where: ColumnElement[bool]) -> BatchView | None:
     )
 
 
-_LIVE = ATTEMPTS.c.outcome.is_(None)
-_ATTEMPT_COLUMNS = (
+# Built once: putting a long statement together takes longer than running it.
+_ATTEMPTS_QUERY = select(
     ATTEMPTS.c.id.label("attempt_id"),
     RUNS.c.item_id,
     RUNS.c.variant,
     *_columns(ATTEMPTS, "run_id batch_id step generation number instance prompt_id seed claimed_at queued_at"),
     *_columns(ATTEMPTS, "started_at finished_at outcome counted error_class error_message remedy"),
+).join(RUNS, RUNS.c.id == ATTEMPTS.c.run_id)
+_RUNS_QUERY = select(
+    RUNS.c.id.label("run_id"),
+    RUNS.c.item_id,
+    ITEMS.c.state.label("item_state"),
+    *_columns(RUNS, "step number variant state generation attempts_counted retry_at"),
+).join(ITEMS, ITEMS.c.id == RUNS.c.item_id)
+_ITEMS_QUERY = (
+    select(
+        ITEMS.c.id.label("item_id"),
+        *_columns(ITEMS, "painting_id batch_id state reasons languages"),
+        BATCH_ITEMS.c.origin,
+        *_columns(PAINTINGS, "sha256 path title artist year sitter licence source tags width_px height_px"),
+    )
+    .join(PAINTINGS, PAINTINGS.c.id == ITEMS.c.painting_id)
+    .join(BATCH_ITEMS, BATCH_ITEMS.c.item_id == ITEMS.c.id)
 )
-_ITEM_COLUMNS = (
-    ITEMS.c.id.label("item_id"),
-    *_columns(ITEMS, "painting_id batch_id state reasons languages"),
-    BATCH_ITEMS.c.origin,
-    *_columns(PAINTINGS, "sha256 path title artist year sitter licence source tags width_px height_px"),
-)
-
-
-def _select_attempts() -> Select[Any]:
-    return select(*_ATTEMPT_COLUMNS).join(RUNS, RUNS.c.id == ATTEMPTS.c.run_id)
+_LIVE = ATTEMPTS.c.outcome.is_(None)
 
 
 def attempts_where(conn: Connection, *where: ColumnElement[bool]) -> list[AttemptView]:
     """Return the attempts that fit, oldest first."""
-    rows = conn.execute(_select_attempts().where(*where))
+    rows = conn.execute(_ATTEMPTS_QUERY.where(*where))
     # Sorted here: asked to sort, SQLite walks the whole table in order of id instead of the small index of live ones.
     return sorted((AttemptView(**row._mapping) for row in rows), key=lambda attempt: attempt.attempt_id)
+
+
+_ATTEMPT_QUERY = _ATTEMPTS_QUERY.where(ATTEMPTS.c.id == bindparam("attempt"))
 
 
 def attempt_view(conn: Connection, attempt_id: int) -> AttemptView:
@@ -90,18 +100,17 @@ def attempt_view(conn: Connection, attempt_id: int) -> AttemptView:
     Raises:
         NotFound: there is none of that id.
     """
-    found = attempts_where(conn, ATTEMPTS.c.id == attempt_id)
-    if not found:
+    row = conn.execute(_ATTEMPT_QUERY, {"attempt": attempt_id}).one_or_none()
+    if row is None:
         raise NotFound(f"there is no attempt {attempt_id}")
-    return found[0]
+    return AttemptView(**row._mapping)
 
 
 def snapshot(conn: Connection, batch_id: int) -> list[RunView]:
     """Return all step runs of a batch: by step, and within a step in the batch's order of work."""
     members = select(BATCH_ITEMS.c.item_id).where(BATCH_ITEMS.c.batch_id == batch_id)
     statement = (
-        _select_runs()
-        .join(BATCH_ITEMS, BATCH_ITEMS.c.item_id == RUNS.c.item_id)
+        _RUNS_QUERY.join(BATCH_ITEMS, BATCH_ITEMS.c.item_id == RUNS.c.item_id)
         .where(BATCH_ITEMS.c.batch_id == batch_id)
         .order_by(RUNS.c.number, BATCH_ITEMS.c.position, RUNS.c.id)
     )
@@ -110,17 +119,8 @@ def snapshot(conn: Connection, batch_id: int) -> list[RunView]:
 
 def runs_of_item(conn: Connection, item_id: int) -> list[RunView]:
     """Return all step runs of an item, in the order of the pipeline."""
-    statement = _select_runs().where(RUNS.c.item_id == item_id).order_by(RUNS.c.number, RUNS.c.id)
+    statement = _RUNS_QUERY.where(RUNS.c.item_id == item_id).order_by(RUNS.c.number, RUNS.c.id)
     return _run_views(conn, statement, attempts_where(conn, _LIVE, RUNS.c.item_id == item_id))
-
-
-def _select_runs() -> Select[Any]:
-    return select(
-        RUNS.c.id.label("run_id"),
-        RUNS.c.item_id,
-        ITEMS.c.state.label("item_state"),
-        *_columns(RUNS, "step number variant state generation attempts_counted retry_at"),
-    ).join(ITEMS, ITEMS.c.id == RUNS.c.item_id)
 
 
 def _run_views(conn: Connection, statement: Select[Any], live: list[AttemptView]) -> list[RunView]:
@@ -137,13 +137,7 @@ def _item_view(row: RowMapping) -> ItemView:
 
 def items(conn: Connection, batch_id: int) -> list[ItemView]:
     """Return the items of a batch in its order of work."""
-    rows = conn.execute(
-        select(*_ITEM_COLUMNS)
-        .join(PAINTINGS, PAINTINGS.c.id == ITEMS.c.painting_id)
-        .join(BATCH_ITEMS, BATCH_ITEMS.c.item_id == ITEMS.c.id)
-        .where(BATCH_ITEMS.c.batch_id == batch_id)
-        .order_by(BATCH_ITEMS.c.position)
-    )
+    rows = conn.execute(_ITEMS_QUERY.where(BATCH_ITEMS.c.batch_id == batch_id).order_by(BATCH_ITEMS.c.position))
     return [_item_view(row) for row in rows.mappings()]
 
 
@@ -154,12 +148,7 @@ def item(conn: Connection, item_id: int) -> ItemView:
         NotFound: there is none of that id.
     """
     row = conn.execute(
-        select(*_ITEM_COLUMNS)
-        .join(PAINTINGS, PAINTINGS.c.id == ITEMS.c.painting_id)
-        .join(BATCH_ITEMS, BATCH_ITEMS.c.item_id == ITEMS.c.id)
-        .where(ITEMS.c.id == item_id)
-        .order_by(BATCH_ITEMS.c.batch_id.desc())
-        .limit(1)
+        _ITEMS_QUERY.where(ITEMS.c.id == item_id).order_by(BATCH_ITEMS.c.batch_id.desc()).limit(1)
     ).one_or_none()
     if row is None:
         raise NotFound(f"there is no item {item_id}")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from db.errors import CannotSendBack, Conflict, NotFound, StaleItem, StaleRun
@@ -45,6 +45,15 @@ class Product:
     checks: Sequence[Mapping[str, Any]]
 
 
+# Built once: putting a statement together takes longer than running it.
+_RUN_QUERY = (
+    select(RUNS.c.id, RUNS.c.item_id, RUNS.c.step, RUNS.c.state, RUNS.c.generation, ITEMS.c.state.label("item_state"))
+    .join(ITEMS, ITEMS.c.id == RUNS.c.item_id)
+    .where(RUNS.c.id == bindparam("run"))
+)
+_STATES_QUERY = select(RUNS.c.step, RUNS.c.variant, RUNS.c.state).where(RUNS.c.item_id == bindparam("item"))
+
+
 def claim(conn: Connection, claimed: Claim, *, at: datetime) -> AttemptView:
     """Take a step run for oneself. The first claim of an item starts the item.
 
@@ -53,11 +62,7 @@ def claim(conn: Connection, claimed: Claim, *, at: datetime) -> AttemptView:
         NotFound: there is no such run.
         Conflict: the prompt id was used before.
     """
-    run = conn.execute(
-        select(RUNS, ITEMS.c.state.label("item_state"))
-        .join(ITEMS, ITEMS.c.id == RUNS.c.item_id)
-        .where(RUNS.c.id == claimed.run_id)
-    ).one_or_none()
+    run = conn.execute(_RUN_QUERY, {"run": claimed.run_id}).one_or_none()
     if run is None:
         raise NotFound(f"there is no step run {claimed.run_id}")
     if run.state not in CLAIMABLE:
@@ -72,7 +77,7 @@ def claim(conn: Connection, claimed: Claim, *, at: datetime) -> AttemptView:
     return attempt_view(conn, attempt_id)
 
 
-def _insert_attempt(conn: Connection, claimed: Claim, run: Row[Any], *, at: datetime) -> int:
+def _insert_attempt(conn: Connection, claimed: Claim, run: Row[*tuple[Any, ...]], *, at: datetime) -> int:
     earlier = select(func.count()).where(ATTEMPTS.c.run_id == run.id, ATTEMPTS.c.generation == run.generation)
     values = {
         "run_id": run.id,
@@ -223,7 +228,7 @@ def settle_item(conn: Connection, item_id: int, *, at: datetime, batch_id: int |
         raise NotFound(f"there is no item {item_id}")
     if state is not State.PROCESSING:
         return State(state)
-    rows = conn.execute(select(RUNS.c.step, RUNS.c.variant, RUNS.c.state).where(RUNS.c.item_id == item_id))
+    rows = conn.execute(_STATES_QUERY, {"item": item_id})
     event = verdict([RunState(*row) for row in rows], needs)
     if event is None:
         return State(state)

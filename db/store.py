@@ -1,8 +1,9 @@
 """The state, as the rest of the program sees it: every question and every change, each in a transaction of its own.
 
 `Store` opens the transaction, takes the time from the clock, and calls one function of the module that the subject
-belongs to (`batches`, `runs`, `paintings`, `locks`, `queries`). It may be used from several threads at once. Every
-method may raise `DatabaseUnusable` or one of its kinds.
+belongs to (`batches`, `runs`, `paintings`, `locks`, `reviews`, `queries`). What moves a state is on the disk before the
+method returns; notes, heartbeats and other events may be lost in a power cut, never in a crash of ours. It may be used
+from several threads at once. Every method may raise `DatabaseUnusable` or one of its kinds.
 """
 
 from __future__ import annotations
@@ -192,7 +193,7 @@ class Store:
 
     def _note(self, attempt_id: int, **values: Any) -> bool:
         live = ATTEMPTS.c.id == attempt_id, ATTEMPTS.c.outcome.is_(None)
-        with write(self._engine) as conn:
+        with write(self._engine, synced=False) as conn:
             return conn.execute(update(ATTEMPTS).where(*live).values(**values)).rowcount == 1
 
     def complete(
@@ -398,7 +399,7 @@ class Store:
         if name in MOVES:
             raise ValueError(f"{name} is the name of a move")
         about = About(batch_id, item_id, run_id, attempt_id, details)
-        with write(self._engine) as conn:
+        with write(self._engine, synced=False) as conn:
             record(conn, name, at=self._now(), about=about)
 
     def status(self) -> Status:
@@ -446,7 +447,7 @@ class Store:
 
     def heartbeat(self, name: str, owner: str) -> None:
         """Say that we are alive; raise LockLost if the lock is not ours any more."""
-        with write(self._engine) as conn:
+        with write(self._engine, synced=False) as conn:
             locks.heartbeat(conn, name, owner, at=self._now())
 
     def release_lock(self, name: str, owner: str) -> bool:

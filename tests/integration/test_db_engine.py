@@ -100,6 +100,35 @@ def test_a_reader_sees_one_moment_and_does_not_stop_a_writer(tmp_path):
     assert count(world.engine) == 4
 
 
+def test_only_what_may_be_lost_in_a_power_cut_is_not_synced(tmp_path):
+    """A note costs no write to the disk of its own, and the connection syncs again afterwards."""
+    world = World(tmp_path)
+
+    def level(**options):
+        with write(world.engine, **options) as conn:
+            return conn.execute(text("PRAGMA synchronous")).scalar()
+
+    assert [level(synced=False), level(), level(synced=False), level()] == [1, 2, 1, 2]
+    with pytest.raises(RuntimeError), write(world.engine, synced=False):
+        raise RuntimeError("half-way")
+    assert level() == 2
+
+
+def test_a_note_survives_a_kill(tmp_path):
+    """Not synced is not unwritten: only a power cut can undo it."""
+    world = World(tmp_path, paintings=0)
+    script = """
+import os, signal, sys
+from datetime import datetime, UTC
+from db.engine import open_database
+from db.store import Store
+Store(open_database(sys.argv[1]), lambda: datetime.now(UTC)).log_event("instance.restarted")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    subprocess.run([sys.executable, "-c", script, world.path], timeout=60, check=False)
+    assert world.event_names() == ["instance.restarted"]
+
+
 def test_a_writer_holds_the_lock_from_its_first_statement(tmp_path):
     """Two that read first and write later would both believe what they read."""
     world = World(tmp_path)
