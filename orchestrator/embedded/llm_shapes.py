@@ -100,10 +100,13 @@ def _fits(value: Any, schema: Mapping[str, Any]) -> bool:
         return False
     if "enum" in schema and value not in schema["enum"]:
         return False
-    if isinstance(value, str) and len(value) > schema.get("maxLength", len(value)):
-        return False
+    if isinstance(value, str):
+        return bool(schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)))
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
+        inside = schema.get("minimum", value) <= value <= schema.get("maximum", value)
+        return bool(
+            inside and schema.get("exclusiveMinimum", value - 1) < value < schema.get("exclusiveMaximum", value + 1)
+        )
     return True
 
 
