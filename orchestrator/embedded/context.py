@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import struct
 import time
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
@@ -21,7 +23,7 @@ from orchestrator.embedded.prompts import PromptQueue
 from orchestrator.embedded.rendering import Renderers
 from orchestrator.embedded.schemas import Schemas
 from orchestrator.embedded.settings import CardSettings
-from orchestrator.embedded.sockets import Outbox, SocketHub
+from orchestrator.embedded.sockets import PROGRESS_TEXT, Outbox, SocketHub
 from orchestrator.embedded.values import Frame
 
 DEAF_S = 3600.0
@@ -150,6 +152,10 @@ class RunningNode:
             self._services.hub.drop_all()
         elif fault.kind == "mute_socket":
             self._services.hub.mute(is_muted=True)
+        elif fault.kind == "chatter":
+            self._services.hub.post(json.dumps({"type": "monitor.usage", "data": {"cpu": 7, "gpus": []}}), None)
+            node = self.node_id.encode()
+            self._services.hub.post(struct.pack(">II", PROGRESS_TEXT, len(node)) + node + b"thinking", None)
         elif fault.kind == "forget_queue":
             self._services.queue.forget()
             raise Abandoned

@@ -32,6 +32,7 @@ KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "stall": ("node", "Nothing is answered for `seconds` (default 3), as when a node holds the interpreter."),
         "drop_socket": ("node", "All websockets are cut without a close frame."),
         "mute_socket": ("node", "Websockets stay open, but nothing is sent any more."),
+        "chatter": ("node", "Every websocket gets messages of unknown types, as from custom nodes."),
         "forget_queue": ("node", "Queue and history are empty from now on, as after a restart; what runs is lost."),
         "truncate_file": ("save", "A saved file has its final name and half of its bytes."),
         "missing_file": ("save", "A saved file is gone, though history lists it."),

@@ -20,6 +20,7 @@ from aiohttp import WSMsgType, web
 from orchestrator.embedded.values import Frame
 
 PREVIEW = 1
+PROGRESS_TEXT = 3
 PREVIEW_WITH_METADATA = 4
 JPEG = 1
 PNG = 2

@@ -123,6 +123,15 @@ def test_a_mute_socket_stays_open_and_says_nothing(card):
         assert ws.ping().wait(LIMIT_S)
 
 
+def test_unknown_messages_come_in_between(card):
+    """Custom nodes send what they like, to everybody; a client must pass over it."""
+    with connect(f"{card.replace('http', 'ws')}/ws?clientId=me") as ws:
+        _ask(card, kind="chatter", node="SaveImage")
+        _finished(card, _post(card).json()["prompt_id"])
+        kinds = heard_until(ws, TimeoutError, timeout_s=0.3)
+    assert {"monitor.usage", "binary", "execution_success"} <= set(kinds)
+
+
 def test_a_saved_file_can_be_cut_short(card):
     """History lists it under its final name; only decoding shows that half of it is missing."""
     _ask(card, kind="truncate_file", node="SaveImage")

@@ -34,6 +34,16 @@ def load_image(context: NodeContext, *, image: str) -> NodeOutput:
     return gives(*pixels.load(context.folders.input_file(image)))
 
 
+@IMAGES.node("LoadImageMask", fingerprint=content_hash, checks={"image": _image_exists})
+def load_image_mask(context: NodeContext, *, image: str, channel: str) -> NodeOutput:
+    """Read one channel of an image of the input folder as a mask."""
+    pictures, transparency = pixels.load(context.folders.input_file(image))
+    if channel == "alpha":
+        return gives(transparency)
+    index = ("red", "green", "blue").index(channel)
+    return gives(Masks(tuple(frame[:, :, index].astype(np.float32) / 255.0 for frame in pictures.frames())))
+
+
 @IMAGES.node("LoadImageOutput", fingerprint=content_hash, checks={"image": _image_exists})
 def load_image_output(context: NodeContext, *, image: str) -> NodeOutput:
     """Read an image of the output folder."""
@@ -92,6 +102,14 @@ def image_scale_to_max_dimension(
     scale = largest_size / max(image.width, image.height)
     width, height = round(image.width * scale), round(image.height * scale)
     return gives(pixels.resize_all(image, width=width, height=height, method=upscale_method))
+
+
+@IMAGES.node("ResizeImagesByLongerEdge")
+def resize_by_longer_edge(context: NodeContext, *, images: Images, longer_edge: int) -> NodeOutput:
+    """Resize so that the longer side has a length; the older name of the node above."""
+    scale = longer_edge / max(images.width, images.height)
+    width, height = int(images.width * scale), int(images.height * scale)
+    return gives(pixels.resize_all(images, width=width, height=height))
 
 
 @IMAGES.node("ResizeImageMaskNode")

@@ -93,6 +93,23 @@ def conditioning(
     return gives(replace(positive, fps=frame_rate), replace(negative, fps=frame_rate))
 
 
+@LTX.node("LTXVReferenceAudio")
+def reference_audio(
+    context: NodeContext,
+    *,
+    model: Model,
+    positive: Conditioning,
+    negative: Conditioning,
+    reference_audio: Audio,
+    audio_vae: Model,
+    identity_guidance_scale: float,
+    start_percent: float,
+    end_percent: float,
+) -> NodeOutput:
+    """Say whose voice is to be heard; there is only one here."""
+    return gives(model, positive, negative)
+
+
 @LTX.node("LTXVPreprocess")
 def preprocess(context: NodeContext, *, image: Images, img_compression: int) -> NodeOutput:
     """Make a picture look as if it came out of a video; here it stays clean."""

@@ -99,6 +99,12 @@ def image_to_video(
     )
 
 
+@WAN.node("EmptyHunyuanLatentVideo")
+def empty_clip(context: NodeContext, *, width: int, height: int, length: int, batch_size: int) -> NodeOutput:
+    """An empty clip, for text alone; Wan shares it with another family."""
+    return gives(Latent(floored(width, 16), floored(height, 16), frames=frames_of(length), batch=batch_size))
+
+
 @WAN.node("Wan22ImageToVideoLatent")
 def image_to_video_5b(
     context: NodeContext,
