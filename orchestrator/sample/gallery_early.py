@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.sample.painter import Portrait
 from orchestrator.sample.painter_age import Wear
-from orchestrator.sample.painter_backdrop import Curtain, Opening, Studio, View
+from orchestrator.sample.painter_backdrop import Curtain, Opening, Studio
 from orchestrator.sample.painter_beards import Beard, Moustache
 from orchestrator.sample.painter_caps import Turban
 from orchestrator.sample.painter_collars import Cravat, Frill, LaceCollar, Ruff
@@ -14,6 +14,7 @@ from orchestrator.sample.painter_geometry import Face, Pose
 from orchestrator.sample.painter_hair import BackHair, Bunches, Crown, Curls, Ringlets, Strands
 from orchestrator.sample.painter_hats import Beret, Brimmed
 from orchestrator.sample.painter_jewels import Buttons, Earring, Necklace
+from orchestrator.sample.painter_landscape import View
 from orchestrator.sample.painter_sitting import Cloth
 from orchestrator.sample.palette import (
     AUBURN,
@@ -24,6 +25,7 @@ from orchestrator.sample.palette import (
     DAY,
     GOLD,
     GREY,
+    LANTERN,
     LINEN,
     OLIVE,
     PALE,
@@ -61,11 +63,11 @@ BLAUWVOET = Portrait(
         Crown(Strands(CHESTNUT, flow="back"), sides=0.40),
         Beard(Strands(AUBURN, flow="down"), length=0.30, point=0.8, cheek=0.42),
         Moustache(Strands(AUBURN, flow="down"), curl=0.5),
-        Brimmed(y=-0.67),
+        Brimmed(y=-0.70),
     ),
     hand=SMOOTH,
-    eyes=(0.49, 0.415),
-    scale=0.185,
+    eyes=(0.49, 0.42),
+    scale=0.17,
 )
 
 OSTRELLE = Portrait(
@@ -173,7 +175,9 @@ FROMENT = Portrait(
         Moustache(Strands(WHITE, flow="down", curl=0.3), thick=0.09),
         Beret(side=-1),
     ),
-    light=CANDLE,
+    light=LANTERN,
+    scale=0.17,
+    eyes=(0.52, 0.41),
 )
 
 ASSAN = Portrait(
@@ -246,7 +250,7 @@ BENARRA = Portrait(
         Moustache(Strands(RAVEN, flow="down"), curl=0.7, width=0.38),
         Turban(Cloth((0.74, 0.70, 0.60), folds=0.03), second=(0.42, 0.13, 0.10), volume=0.30, height=0.40),
     ),
-    scale=0.185,
+    scale=0.17,
 )
 
 PONTCARRE = Portrait(

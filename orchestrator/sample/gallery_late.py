@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from orchestrator.sample.painter import Portrait
 from orchestrator.sample.painter_age import Wear
-from orchestrator.sample.painter_backdrop import Studio, View
+from orchestrator.sample.painter_backdrop import Studio
 from orchestrator.sample.painter_beards import Beard, Moustache
 from orchestrator.sample.painter_caps import Bonnet, Cap, Ribbon, Turban
 from orchestrator.sample.painter_collars import Cravat, Frill, HighCollar
@@ -14,6 +14,7 @@ from orchestrator.sample.painter_geometry import Face, Pose
 from orchestrator.sample.painter_hair import BackHair, Crown, Curls, Locks, Strands
 from orchestrator.sample.painter_hats import Brimmed, Halo, PeakedCap, Plume
 from orchestrator.sample.painter_jewels import Buttons, Earring, Necklace
+from orchestrator.sample.painter_landscape import View
 from orchestrator.sample.painter_sitting import Cloth
 from orchestrator.sample.palette import (
     AUBURN,

@@ -15,7 +15,7 @@ from orchestrator.sample.painter_dress import Neck
 from orchestrator.sample.painter_geometry import Array, Face, Pose, marks
 from orchestrator.sample.painter_light import Light, illuminate
 from orchestrator.sample.painter_project import Camera, view_head
-from orchestrator.sample.painter_scene import Scene, Window
+from orchestrator.sample.painter_scene import Easel, Scene, Window
 from orchestrator.sample.painter_sitting import Piece, Place, Sitting, Thing
 from orchestrator.sample.painter_skin import paint_skin
 
@@ -66,17 +66,10 @@ def paint_together(portraits: Sequence[Portrait], *, seed: int) -> Painted:
     first, rng = portraits[0], np.random.default_rng(seed)
     width, height = first.size_px
     scene = Scene(width, height, unit_px=first.scale * height)
-    sittings = []
-    for portrait in portraits:
-        sitting = _seat(scene, portrait, rng)
-        for thing in first.backdrop if portrait is first else ():
-            thing.paint(sitting)
-        for piece in (portrait.neck, *portrait.behind):
-            piece.paint(sitting)
-        _lay_head(sitting, portrait)
-        for piece in portrait.front:
-            piece.paint(sitting)
-        sittings.append(sitting)
+    easel = Easel(scene, rng, *_eyes(first))
+    for thing in first.backdrop:
+        thing.paint(easel)
+    sittings = [place(scene, portrait, rng) for portrait in portraits]
     care = np.maximum.reduce([_care(sitting) for sitting in sittings])
     picture = finish(scene, rng, light=first.light, hand=first.hand, wear=first.wear, care=care)
     return Painted(picture, tuple(_features(sitting) for sitting in sittings))
@@ -107,13 +100,23 @@ def finish(
     return (age(painted, rng, wear=wear) * 255 + 0.5).astype(np.uint8)
 
 
-def _seat(scene: Scene, portrait: Portrait, rng: np.random.Generator) -> Sitting:
-    """Place a sitter before the easel."""
-    width, height = portrait.size_px
-    unit = portrait.scale * height
-    eyes = (portrait.eyes[0] * width, portrait.eyes[1] * height)
+def place(scene: Scene, portrait: Portrait, rng: np.random.Generator) -> Sitting:
+    """Lay a sitter, dressed, over what is in a scene already; the portrait's own backdrop is left out."""
+    eyes, unit = _eyes(portrait)
     camera = Camera(*eyes, unit, portrait.pose)
-    return Sitting(scene, rng, eyes, unit, portrait.face, camera, view_head(portrait.face, camera))
+    sitting = Sitting(scene, rng, eyes, unit, portrait.face, camera, view_head(portrait.face, camera))
+    for piece in (portrait.neck, *portrait.behind):
+        piece.paint(sitting)
+    _lay_head(sitting, portrait)
+    for piece in portrait.front:
+        piece.paint(sitting)
+    return sitting
+
+
+def _eyes(portrait: Portrait) -> tuple[Place, float]:
+    """Return where the point between the eyes is, pixels, and how many pixels a head unit has."""
+    width, height = portrait.size_px
+    return (portrait.eyes[0] * width, portrait.eyes[1] * height), portrait.scale * height
 
 
 def _lay_head(sitting: Sitting, portrait: Portrait) -> None:

@@ -21,10 +21,11 @@ def clouds(
         stretch: Above 1 the blobs are this many times wider than high.
     """
     height, width = shape[0], shape[1]
+    cell_px = max(cell_px, 1.0)
     total = np.zeros((height, width), np.float32)
     weight, weights = 1.0, 0.0
     for _ in range(octaves):
-        if cell_px < 2:
+        if cell_px < 2 and weights:
             break
         rows = max(2, int(np.ceil(height / cell_px)) + 2)
         columns = max(2, int(np.ceil(width / (cell_px * stretch))) + 2)
