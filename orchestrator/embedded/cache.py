@@ -40,6 +40,14 @@ class Keys:
                 self._keys[ancestor] = self._compute(ancestor)
         return self._keys[node_id]
 
+    def has(self, node_id: str) -> bool:
+        """Whether a node has a key; one in a broken branch, which validation left out of the run, need not."""
+        try:
+            self.of(node_id)
+        except KeyError:
+            return False
+        return True
+
     def _ancestors_first(self, node_id: str) -> list[str]:
         """List a node and its ancestors without a key, each after what it needs. Iterative: graphs can be deep."""
         order: list[str] = []

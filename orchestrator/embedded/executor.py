@@ -69,25 +69,31 @@ class PromptRun:
 
     def run(self) -> Outcome:
         """Run to the end; never raises what a node raised, except what is not an `Exception`."""
-        self._tell("execution_start", {"prompt_id": self.prompt_id})
-        self._cache.begin([self._keys.of(node_id) for node_id in self._graph.prompt])
-        cached = [node_id for node_id in self._graph.prompt if self._is_cached(node_id)]
-        self._tell("execution_cached", {"nodes": cached, "prompt_id": self.prompt_id})
-        for node_id in self._wanted:
-            self._order.add(node_id)
         try:
-            while self._order:
-                node_id = self._order.next()
-                if self._advance(node_id):
-                    self._order.finish(node_id)
+            self._run_nodes()
         except NodeFailed as failure:
             self._tell_failure(failure)
+        except Exception as error:  # a graph that nobody foresaw must not take the only worker with it
+            self._tell_failure(NodeFailed(self._wanted[0], error, {}))
         else:
             self.outcome.succeeded = True
             self._tell("execution_success", {"prompt_id": self.prompt_id})
         if self._services.settings.dialect.lists_cached_outputs:
             self._list_cached()
         return self.outcome
+
+    def _run_nodes(self) -> None:
+        self._tell("execution_start", {"prompt_id": self.prompt_id})
+        known = [node_id for node_id in self._graph.prompt if self._keys.has(node_id)]
+        self._cache.begin([self._keys.of(node_id) for node_id in known])
+        cached = [node_id for node_id in known if self._is_cached(node_id)]
+        self._tell("execution_cached", {"nodes": cached, "prompt_id": self.prompt_id})
+        for node_id in self._wanted:
+            self._order.add(node_id)
+        while self._order:
+            node_id = self._order.next()
+            if self._advance(node_id):
+                self._order.finish(node_id)
 
     # --- one node ---------------------------------------------------------------------------------------------------
 

@@ -79,6 +79,32 @@ def test_pictures_get_the_real_sizes(bench, scale, size):
         assert image.size == size
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"bad": node("SaveImage", images=["nowhere", 0], filename_prefix="x")},
+        {
+            "bad": node("SaveImage", images=["no_inputs", 0], filename_prefix="x"),
+            "no_inputs": {"class_type": "EmptyImage"},
+        },
+        {
+            "bad": node("SaveImage", images=["bad2", 0], filename_prefix="x"),
+            "bad2": node("ImageInvert", image=["bad2", 0]),
+        },
+    ],
+)
+def test_a_broken_branch_does_not_harm_the_others(bench, broken):
+    """200 with node_errors: the good branch runs, and the worker survives whatever the broken one holds."""
+    good = {"i": node("LoadImage", image="a.png"), "o": node("PreviewImage", images=["i", 0])}
+    body = {"prompt": {**good, **broken}, "client_id": "me"}
+    sent = requests.post(f"{bench.url}/prompt", json=body, timeout=LIMIT_S)
+    assert sent.status_code == 200
+    assert sent.json()["node_errors"]
+    assert bench.run(good)["status"]["status_str"] == "success"
+    done = requests.get(f"{bench.url}/history/{sent.json()['prompt_id']}", timeout=LIMIT_S).json()
+    assert list(done[sent.json()["prompt_id"]]["outputs"]) == ["o"]
+
+
 def test_a_nested_object_passes_validation_and_fails_at_execution(bench):
     """A known trap: the flat dotted keys are the only right form."""
     scale = node("ResizeImageMaskNode", input=["i", 0], scale_method="area", resize_type={"resize_type": "scale width"})
