@@ -17,7 +17,7 @@ from orchestrator.comfyui.events import EventStream
 from orchestrator.comfyui.replies import Place
 from orchestrator.comfyui.watch import Board, Watch
 
-HURRY_S = (0.0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
+HURRY_S = (0.002, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
 """Waits before each question for the history of a prompt that an event called ended: it is written right after."""
 GIVE_UP_HURRY_S = 3.0  # an end without a history by then: look everywhere
 SILENT_POLL_S = (0.25, 2.0)  # while no socket is live: from, up to
