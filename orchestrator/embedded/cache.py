@@ -44,7 +44,7 @@ class Keys:
         """Whether a node has a key; one in a broken branch, which validation left out of the run, need not."""
         try:
             self.of(node_id)
-        except KeyError:
+        except (AttributeError, KeyError, TypeError):
             return False
         return True
 

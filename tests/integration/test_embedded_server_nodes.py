@@ -91,6 +91,10 @@ def test_pictures_get_the_real_sizes(bench, scale, size):
             "bad": node("SaveImage", images=["bad2", 0], filename_prefix="x"),
             "bad2": node("ImageInvert", image=["bad2", 0]),
         },
+        {
+            "bad": node("SaveImage", images=["text", 0], filename_prefix="x"),
+            "text": {"class_type": "EmptyImage", "inputs": "none"},
+        },
     ],
 )
 def test_a_broken_branch_does_not_harm_the_others(bench, broken):
