@@ -122,19 +122,24 @@ def _low_eyes(faces: Faces, image_bgr: Pixels, face: Face) -> float:
 
 
 def _bare(image_bgr: Pixels, face: Face) -> float:
-    """Return 0 .. 1: how much of the body below the face has the face's own colour."""
+    """Return 0 .. 1: how much more of the body than of the background has the colour of the cheeks."""
     pixels = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2YCrCb).astype(np.float32)
     if float(pixels[:, :, 1:].std(axis=(0, 1)).max()) < _COLOURLESS:
         return 0.0
-    top, left = max(0, face.y), max(0, face.x)
+    top, left, right = max(0, face.y), max(0, face.x), face.x + 2 * face.w
     cheeks = pixels[top + face.h // 3 : top + face.h * 4 // 5, left + face.w // 4 : left + face.w * 3 // 4]
-    under = face.y + round(1.15 * face.h)
-    body = pixels[max(0, under) : max(0, under + round(2.5 * face.h)), max(0, face.x - face.w) : face.x + 2 * face.w]
+    under = max(0, face.y + round(1.15 * face.h))
+    body = pixels[under : under + round(2.5 * face.h), max(0, face.x - face.w) : right]
     if cheeks.size == 0 or body.size == 0:
         return 0.0
     tone = np.median(cheeks.reshape(-1, 3), axis=0)
-    share = float((np.abs(body - tone) < _SKIN_TOLERANCE).all(axis=2).mean())
-    return float(np.clip((share - 0.35) / 0.5, 0, 1))
+    beside = np.concatenate([pixels[:under, : max(0, face.x - face.w)], pixels[:under, right:]], axis=1)
+    share = _share_of(body, tone) - _share_of(beside, tone)  # a brown room around a brown face says nothing
+    return float(np.clip((share - 0.45) / 0.5, 0, 1))
+
+
+def _share_of(region: Any, tone: Any) -> float:
+    return float((np.abs(region - tone) < _SKIN_TOLERANCE).all(axis=2).mean()) if region.size else 0.0
 
 
 def _note(measured: Measured, *, clear: bool) -> str:
