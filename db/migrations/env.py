@@ -1,7 +1,6 @@
 """Called by Alembic for every command: runs the migrations on the connection that it was handed.
 
-The connection and its transaction belong to the caller (`db/schema.py`), so that all versions are applied or none. A
-developer's `alembic revision` is served too: see docs/decisions on the database.
+The connection and its transaction belong to the caller (`db/schema.py`), so that all versions are applied or none.
 """
 
 from __future__ import annotations
