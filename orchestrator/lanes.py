@@ -257,9 +257,12 @@ class _Drive:
             self.lanes.observer.run_finished(task, "failed" if decision.verdict is Verdict.FAIL else "put back")
 
     def _trip(self, run: RunView, error: Exception, decision: Decision) -> None:
-        reason = signature(type(error).__name__, str(error))
-        with self._breaker_lock:
-            tripped = self._breaker.failed(run.item_id, getattr(error, "remedy", Remedy.RETRY), reason)
+        # `reason` is the message without the instance's name, which would make one reason look like two.
+        reason = signature(type(error).__name__, str(getattr(error, "reason", error)))
+        tripped = False
+        if decision.counted:
+            with self._breaker_lock:
+                tripped = self._breaker.failed(run.item_id, getattr(error, "remedy", Remedy.RETRY), reason)
         if not (tripped or decision.stop_step) or self.outcome.stopped_because is not None:
             return
         self.outcome.stopped_because = f"{type(error).__name__}: {error}"

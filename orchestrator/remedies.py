@@ -122,7 +122,9 @@ def jitter_of(seed: int) -> float:
     return random.Random(seed).random()
 
 
-_CHANGING = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|0x[0-9a-f]+|\d+(?:\.\d+)?|'[^']*'|\"[^\"]*\"", re.IGNORECASE)
+_CHANGING = re.compile(
+    r"https?://[^\s/]+|[0-9a-f]{8}-[0-9a-f-]{27}|0x[0-9a-f]+|\d+(?:\.\d+)?|'[^']*'|\"[^\"]*\"", re.IGNORECASE
+)
 
 
 def signature(error_class: str, message: str) -> str:
@@ -135,7 +137,8 @@ class Breaker:
     """Counts the first outcomes of a step, and tells when it should stop for all.
 
     It trips when the first `limit` items of a step all failed for the same reason and none has come through. Errors
-    that say more about an instance than about the work (out of memory, hung, gone) are left out.
+    that say more about an instance than about the work (out of memory, hung, gone) are left out: those whose remedy is
+    not systematic here, and tries that are not counted by whoever asks.
     """
 
     def __init__(self, limit: int) -> None:
