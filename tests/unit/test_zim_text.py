@@ -62,12 +62,12 @@ def test_broken_html_never_raises(html):
 @pytest.mark.parametrize(
     "piece", ["<!--", "<![CDATA[", "<p <p ", "&", "<a href='", "</", "<p>x</p>", "<table>", "<!x "]
 )
-def test_two_megabytes_of_rubbish_take_little_time(piece):
+def test_a_megabyte_of_rubbish_takes_little_time(piece):
     """A hostile or broken article must not hold a step for minutes."""
     started = time.process_time()
-    for paragraph in extract("<p>" + piece * (2_000_000 // len(piece))).paragraphs:
+    for paragraph in extract("<p>" + piece * (1_000_000 // len(piece))).paragraphs:
         sentences(paragraph.text)
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 5
 
 
 def test_an_article_of_tables_only_has_no_text():
