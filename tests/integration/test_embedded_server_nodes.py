@@ -7,6 +7,7 @@ import json
 import time
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import requests
@@ -215,6 +216,24 @@ def test_wan_loses_the_end_picture_with_a_wrong_length(bench):
         with Image.open(bench.file({**_wan(64, 96, length), "l": last, "o": save})) as image:
             ends[length] = np.asarray(image).astype(int)
     assert np.abs(ends[17] - ends[18]).mean() > 20
+
+
+def test_speech_is_cut_at_the_last_token(bench):
+    """12.5 tokens are a second: what the model may not say is missing."""
+    speech = node(
+        "FB_Qwen3TTSCustomVoice",
+        text="word " * 200,
+        speaker="Serena",
+        model_choice="1.7B",
+        device="auto",
+        precision="bf16",
+        language="English",
+        seed=1,
+        max_new_tokens=512,
+    )
+    save = node("SaveAudioAdvanced", audio=["s", 0], filename_prefix="x", format="flac")
+    with av.open(str(bench.file({"s": speech, "o": save}))) as container:
+        assert container.duration / 1e6 == pytest.approx(512 / 12.5, abs=0.05)
 
 
 def test_models_are_known_by_name_only(bench):
