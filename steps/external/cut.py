@@ -1,0 +1,181 @@
+"""The final cut by FFmpeg: three clips become one picture track, and picture, sound and metadata one file.
+
+Runs in the job's folder on plain names. Titles and captions are in ASS files, metadata in a file of its own: nothing
+that comes from outside is ever part of an argument or a filter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from steps.external import ffmpeg_program
+from steps.external.media import opened, probe
+from steps.workfiles import partial, write_text
+
+BLEND_FRAMES = 3
+"""How long the edge of a clip is blended into the next one: enough to hide a step in colour, too short to be seen."""
+
+_BT709 = {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv"}
+_UNTAGGED = 2  # AVCOL_SPC_UNSPECIFIED
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip of the cut."""
+
+    path: Path
+    frames: int  # how many are used, from `skip` on
+    skip: int = 0  # frames left out at its start, because the clip before ends with them
+    captions: str | None = None  # plain name of an ASS script drawn into it
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What comes out."""
+
+    width: int
+    height: int
+    fps: int
+    preset: str
+    crf: int
+
+
+def join(clips: Sequence[Clip], overlay: str, picture: Picture, *, fonts: str, out: Path) -> Path:
+    """Join clips frame for frame at one rate and size, draw an ASS script over all of it, and encode it once.
+
+    A clip's frames are shown one by one at the new rate: what was made at 16 a second plays half as fast again at 24,
+    with every frame sharp and none doubled. At a join, the last frame of a clip fades over the first ones of the next.
+
+    Args:
+        clips: In order.
+        overlay: Plain name of the script for the whole video.
+        picture: Size, rate, quality.
+        fonts: Plain name of the folder with the fonts.
+        out: The MP4 to make, without sound.
+
+    Raises:
+        BadOutput: a clip cannot be read.
+        ProgramFailed, ProgramTimedOut, DiskFull: FFmpeg did not get through.
+    """
+    import ffmpeg
+
+    work = out.parent
+    joined: Any = None
+    length = 0
+    for number, clip in enumerate(clips):
+        name = ffmpeg_program.stage(clip.path, into=work, name=f"clip{number}{clip.path.suffix}")
+        stream = _normalised(ffmpeg.input(name).video, clip, picture, fonts=fonts)
+        if joined is None:
+            joined = stream
+        else:
+            held = joined.filter("tpad", stop=BLEND_FRAMES, stop_mode="clone")
+            joined = ffmpeg.filter(
+                [held, stream],
+                "xfade",
+                transition="fade",
+                duration=f"{BLEND_FRAMES / picture.fps:.6f}",
+                offset=f"{length / picture.fps:.6f}",
+            )
+        length += clip.frames
+    joined = joined.filter("ass", overlay, fontsdir=fonts).filter("trim", end_frame=length).filter("format", "yuv420p")
+    encode = {
+        "c:v": "libx264",
+        "preset": picture.preset,
+        "crf": picture.crf,
+        "profile:v": "high",
+        "g": picture.fps * 2,
+        "flags": "+cgop",
+        "r": picture.fps,
+        "fps_mode": "cfr",
+        "map_metadata": -1,
+        **_BT709,
+    }
+    with partial(out) as beside:
+        ffmpeg_program.run(
+            ffmpeg_program.arguments_of(ffmpeg.output(joined, beside.name, **encode)),
+            cwd=work,
+            timeout_s=180 + 30 * length / picture.fps,
+            log=work / "ffmpeg.log",
+        )
+    return out
+
+
+def _normalised(stream: Any, clip: Clip, picture: Picture, *, fonts: str) -> Any:
+    """Bring a clip to the cut's rate, size, colours and clock, with its captions drawn at the final size."""
+    stream = stream.filter("trim", start_frame=clip.skip, end_frame=clip.skip + clip.frames)
+    stream = stream.filter("setpts", f"N/{picture.fps}/TB").filter("fps", picture.fps)
+    scale: dict[str, Any] = {"flags": "lanczos", "out_color_matrix": "bt709", "out_range": "tv"}
+    if _is_untagged(clip.path):
+        scale["in_color_matrix"] = "bt601"  # what encoders make of RGB when nobody tells them otherwise
+    stream = stream.filter("scale", picture.width, picture.height, **scale)
+    if clip.captions is not None:
+        stream = stream.filter("ass", clip.captions, fontsdir=fonts)
+    return stream.filter("settb", "AVTB").filter("setsar", 1).filter("format", "yuv420p")
+
+
+def _is_untagged(path: Path) -> bool:
+    with opened(path) as container:
+        return int(container.streams.video[0].codec_context.colorspace) == _UNTAGGED
+
+
+def mux(picture: Path, sound: Path, tags: Mapping[str, str], *, out: Path) -> Path:
+    """Put pictures, sound and metadata into one MP4 that plays from its first byte, without an edit list.
+
+    Without one, the sound encoder's own first packet is heard: whoever places the sound takes it into account.
+
+    Args:
+        picture: MP4 with pictures only, in the folder of `out`.
+        sound: WAV, in the folder of `out`.
+        tags: The container's metadata; data from outside.
+        out: The file to make.
+
+    Raises:
+        ProgramFailed, ProgramTimedOut, DiskFull: FFmpeg did not get through.
+    """
+    work = out.parent
+    write_text(work / "tags.txt", ffmetadata(tags))
+    with partial(out) as beside:
+        arguments = ["-i", picture.name, "-i", sound.name, "-f", "ffmetadata", "-i", "tags.txt"]
+        arguments += ["-map", "0:v:0", "-map", "1:a:0", "-map_metadata", "2", "-c:v", "copy"]
+        arguments += ["-c:a", "aac", "-b:a", "160k", "-ar", "48000", "-ac", "2"]
+        arguments += ["-movflags", "+faststart+negative_cts_offsets", "-use_editlist", "0", beside.name]
+        ffmpeg_program.run(arguments, cwd=work, timeout_s=300, log=work / "ffmpeg.log")
+    return out
+
+
+def ffmetadata(tags: Mapping[str, str]) -> str:
+    """Return tags in the form of FFmpeg's metadata files, with everything escaped that means something there."""
+
+    def escaped(text: str) -> str:
+        flat = " ".join(text.split())
+        return "".join(f"\\{letter}" if letter in "=;#\\" else letter for letter in flat)
+
+    return ";FFMETADATA1\n" + "".join(f"{name}={escaped(value)}\n" for name, value in tags.items() if value)
+
+
+def still(video: Path, time_s: float, overlay: str, *, fonts: str, size: tuple[int, int], out: Path) -> Path:
+    """Take one frame of a clip, scale it, draw an ASS script over it, and write it as a JPEG.
+
+    Raises:
+        ProgramFailed, ProgramTimedOut, DiskFull: FFmpeg did not get through.
+    """
+    import ffmpeg
+
+    work = out.parent
+    name = ffmpeg_program.stage(video, into=work, name=f"cover{video.suffix}")
+    # The script's clock starts with the picture, whatever moment of the clip it is.
+    stream = ffmpeg.input(name, ss=f"{max(0.0, time_s):.3f}").video.filter("setpts", "PTS-STARTPTS+1/TB")
+    stream = stream.filter("scale", *size, flags="lanczos").filter("setsar", 1).filter("ass", overlay, fontsdir=fonts)
+    with partial(out) as beside:
+        graph = ffmpeg.output(stream, beside.name, vframes=1, **{"q:v": 3, "pix_fmt": "yuvj420p", "update": 1})
+        ffmpeg_program.run(ffmpeg_program.arguments_of(graph), cwd=work, timeout_s=60, log=work / "ffmpeg.log")
+    return out
+
+
+def frames_of(path: Path) -> int:
+    """Return how many frames a clip has; 0 for one without pictures."""
+    video = probe(path).video
+    return 0 if video is None else video.frames
