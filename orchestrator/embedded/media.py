@@ -16,14 +16,14 @@ from orchestrator.embedded.pixels import PREVIEW_NOTE
 from orchestrator.embedded.values import Audio, Frame, Images, Video
 
 MP4_OPTIONS = {"movflags": "use_metadata_tags+faststart"}
-X264_OPTIONS = {"crf": "20", "preset": "veryfast"}
+X264_CRF = "20"
 BT709 = 1  # AVCOL_SPC_BT709, AVCOL_PRI_BT709, AVCOL_TRC_BT709
 LIMITED_RANGE = 1  # AVCOL_RANGE_MPEG
 OPUS_RATES_HZ = (8000, 12000, 16000, 24000, 48000)
 AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
 
-def write_mp4(path: Path, video: Video, metadata: Mapping[str, Any]) -> None:
+def write_mp4(path: Path, video: Video, metadata: Mapping[str, Any], *, preset: str = "veryfast") -> None:
     """Write H.264 and AAC; pictures are pulled while they are encoded. Sound beyond the pictures is cut.
 
     Raises:
@@ -32,16 +32,16 @@ def write_mp4(path: Path, video: Video, metadata: Mapping[str, Any]) -> None:
     rate = Fraction(video.fps).limit_denominator(1001)
     with av.open(path, "w", format="mp4", options=MP4_OPTIONS) as container:
         _describe(container, metadata)
-        stream = container.add_stream("libx264", rate=rate, options=X264_OPTIONS)
+        stream = container.add_stream("libx264", rate=rate, options={"crf": X264_CRF, "preset": preset})
         stream.width, stream.height, stream.pix_fmt = video.images.width, video.images.height, "yuv420p"
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = LIMITED_RANGE
         sound = _SoundTrack(container, video, rate) if video.audio is not None else None
-        for index, frame in enumerate(video.images.frames()):
-            container.mux(stream.encode(_picture(frame, index, rate)))
+        for picture in _pictures(video.images, rate):
+            container.mux(stream.encode(picture))
             if sound is not None:
-                sound.write_until(index + 1)
+                sound.write_until(picture.pts + 1)
         container.mux(stream.encode(None))
         if sound is not None:
             sound.close()
@@ -56,8 +56,8 @@ def write_webm(path: Path, images: Images, metadata: Mapping[str, Any], *, codec
         _describe(container, metadata)
         stream = container.add_stream(encoder, rate=rate, options={"crf": str(int(crf)), **speed})
         stream.width, stream.height, stream.pix_fmt, stream.bit_rate = images.width, images.height, "yuv420p", 0
-        for index, frame in enumerate(images.frames()):
-            container.mux(stream.encode(_picture(frame, index, rate)))
+        for picture in _pictures(images, rate):
+            container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
 
 
@@ -67,11 +67,17 @@ def _describe(container: Any, metadata: Mapping[str, Any]) -> None:
     container.metadata["comment"] = PREVIEW_NOTE
 
 
-def _picture(frame: Frame, index: int, rate: Fraction) -> Any:
-    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-    converted = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
-    converted.pts, converted.time_base = index, 1 / rate
-    return converted
+def _pictures(images: Images, rate: Fraction) -> Iterator[Any]:
+    """Convert pictures to what the encoder takes, numbered; one that is repeated is converted only once."""
+    last: Frame | None = None
+    converted: Any = None
+    for index, frame in enumerate(images.frames()):
+        if frame is not last:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            converted = picture.reformat(format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG")
+            last = frame
+        converted.pts, converted.time_base = index, 1 / rate
+        yield converted
 
 
 class _SoundTrack:

@@ -141,6 +141,6 @@ def _placeholder(context: NodeContext, video: Video) -> bytes:
         still = backdrop(images.width, images.height, 0)
         calm = replace(images, source=lambda: (still for _ in range(images.count)))
         path = context.folders.directory / "temp" / f"placeholder_{len(context.placeholders)}.mp4"
-        media.write_mp4(path, Video(calm, video.fps, sound), {})
+        media.write_mp4(path, Video(calm, video.fps, sound), {}, preset="ultrafast")
         context.placeholders[key] = Path(path).read_bytes()
     return context.placeholders[key]
