@@ -148,7 +148,7 @@ class Turban:
             slope = (0.34 if k % 2 else -0.30) * (1 - 0.08 * k)
             away = (window.y + 0.66 + 0.20 * k - slope * u - 0.28 * u * u) / 0.19
             cover = smoothstep(1.0, 0.86, np.abs(away))
-            hill = 0.10 * np.sqrt(np.clip(1 - away**2, 0, 1)) + 0.012 * np.sin(away * 7 + k)
+            hill: Array = 0.10 * np.sqrt(np.clip(1 - away**2, 0, 1)) + 0.012 * np.sin(away * 7 + k)
             height += (hill - height) * cover
             crease += (smoothstep(0.55, 1.0, np.abs(away)) - crease) * cover
             if self.second is not None and k % 2:

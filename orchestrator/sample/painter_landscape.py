@@ -67,7 +67,7 @@ def _sky(view: View, window: Window, rng: np.random.Generator) -> Array:
     span = max(0.5, view.horizon - float(window.y.min()))
     up = np.clip((view.horizon - window.y) / span, 0, 1)
     low, top = np.asarray(view.sky_low, np.float32), np.asarray(view.sky_top, np.float32)
-    color = (low + (top - low) * (up**0.7)[..., None]).astype(np.float32)
+    color: Array = np.asarray(low + (top - low) * (up**0.7)[..., None], np.float32)
     bank = clouds(window.shape, rng, cell_px=0.9 * window.unit_px, octaves=5, stretch=1.9)
     puff = smoothstep(0.50, 0.74, bank) * view.cloud * smoothstep(0.0, 0.15, up)
     shade = cv2.GaussianBlur(puff, (0, 0), 0.08 * window.unit_px)

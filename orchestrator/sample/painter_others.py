@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from orchestrator.sample.painter import Portrait, finish, paint_portrait, paint_together, place
 from orchestrator.sample.painter_age import Wear
-from orchestrator.sample.painter_backdrop import Studio, View
+from orchestrator.sample.painter_backdrop import Studio
 from orchestrator.sample.painter_flowers import Fruit, Leaf, Rose
 from orchestrator.sample.painter_geometry import smoothstep
+from orchestrator.sample.painter_landscape import View
 from orchestrator.sample.painter_noise import clouds, streaks
 from orchestrator.sample.painter_scene import Easel, Scene, facing
 from orchestrator.sample.painter_sitting import Cloth, Place, Rgb, Thing, lay_cloth, ring

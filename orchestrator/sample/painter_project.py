@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.sample.painter_geometry import DISTANCE, Array, Face, Pose, Surface, head_surface
+from orchestrator.sample.painter_geometry import DISTANCE, Array, Face, Pose
+from orchestrator.sample.painter_head import Surface, head_surface
 
 Mask = NDArray[np.bool_]
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from orchestrator.sample.painter_geometry import Array, Face, smoothstep
+from orchestrator.sample.painter_geometry import Array, Face, smoothstep, spline
 from orchestrator.sample.painter_noise import clouds
 from orchestrator.sample.painter_project import Camera, HeadView
 from orchestrator.sample.painter_scene import Easel, Window, facing, rounded
@@ -191,8 +191,6 @@ def mirrored(points: list[Place], *, left: float = 1.0, right: float = 1.0) -> l
 
 def smooth(points: list[Place], *, count: int = 120) -> list[Place]:
     """Round an open line of points."""
-    from orchestrator.sample.painter_geometry import spline
-
     return [(float(x), float(y)) for x, y in spline(np.asarray(points, np.float32), count)]
 
 
