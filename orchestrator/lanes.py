@@ -80,7 +80,7 @@ class Lanes:
     def run_local_step(self, step: LocalStep, runs: Sequence[RunView], *, may_start: _MayStart) -> StepOutcome:
         """Run a step on the CPU for all items. Blocks until the step is over."""
         names = [f"cpu{number}" for number in range(self.local_workers)]
-        queue = StepQueue(runs, clock=self.clock, workers=names, may_start=may_start)
+        queue = StepQueue(runs, clock=self.clock, workers=names, may_start=may_start, stop=self.stop.finish)
         drive = _Drive(self, queue, Breaker(self.same_reason))
         threads = [
             threading.Thread(target=drive.local_lane, args=(step, name), name=f"{step.name}-{name}") for name in names
@@ -99,7 +99,11 @@ class Lanes:
         """Run a step on the instances for all items. Blocks until the step is over."""
         instances = self.fleet.usable()
         queue = StepQueue(
-            runs, clock=self.clock, workers=[instance.name for instance in instances], may_start=may_start
+            runs,
+            clock=self.clock,
+            workers=[instance.name for instance in instances],
+            may_start=may_start,
+            stop=self.stop.finish,
         )
         drive = _Drive(self, queue, Breaker(self.same_reason))
         threads = []
@@ -120,22 +124,18 @@ class Lanes:
         return self._join(drive, threads)
 
     def _join(self, drive: _Drive, threads: Sequence[threading.Thread]) -> StepOutcome:
-        watcher = threading.Thread(target=drive.watch_stop, name="stop-watch", daemon=True)
-        watcher.start()
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         drive.collectors.shutdown(wait=True)
-        drive.over.set()
-        watcher.join()
         if drive.crash is not None:
             raise drive.crash
         drive.outcome.stopped_because = drive.outcome.stopped_because or drive.queue.stopped_because
         return drive.outcome
 
 
-_MayStart = Callable[[RunView], bool]
+_MayStart = Callable[[RunView, int], bool]
 
 
 class _Drive:
@@ -146,7 +146,6 @@ class _Drive:
         self.queue = queue
         self.outcome = StepOutcome()
         self.crash: BaseException | None = None  # the database is gone, or a defect: the night cannot go on
-        self.over = threading.Event()
         self.collectors = ThreadPoolExecutor(max_workers=8, thread_name_prefix="collect")
         self._breaker = breaker
         self._breaker_lock = threading.Lock()
@@ -279,13 +278,6 @@ class _Drive:
         self.lanes.runner.put_back(run, task, "stopped at once")
         self.queue.settled(run.run_id)
         self.lanes.observer.run_finished(task, "put back")
-
-    def watch_stop(self) -> None:
-        while not self.over.is_set():
-            if self.lanes.stop.finish.is_set():
-                self.queue.stop("asked to stop")
-                return
-            self.lanes.stop.finish.wait(0.2)
 
     # --- listener ----------------------------------------------------------------------------------------------
 

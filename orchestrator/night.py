@@ -257,11 +257,13 @@ class Night:
         workflow = self._workflows.get(step.name)
         return workflow.manifest.timing.expected_s if workflow is not None else None
 
-    def _may_start(self, expected_s: float | None) -> Callable[[RunView], bool]:
-        def may_start(run: RunView) -> bool:
-            if will_finish(self._clock.now(), expected_s=expected_s or 0.0, deadline=self._deadline):
+    def _may_start(self, expected_s: float | None) -> Callable[[RunView, int], bool]:
+        def may_start(run: RunView, ahead: int) -> bool:
+            whole_s = (expected_s or 0.0) * (ahead + 1)  # an instance works on one prompt after the other
+            if will_finish(self._clock.now(), expected_s=whole_s, deadline=self._deadline):
                 return True
-            self._log.info("night.deadline", step=run.step, expected_s=expected_s)
+            if ahead == 0:
+                self._log.info("night.deadline", step=run.step, expected_s=expected_s)
             return False
 
         return may_start

@@ -14,6 +14,12 @@ from db.store import RunView
 from orchestrator.clock import Clock
 from orchestrator.placement import Waiting, choose
 
+ASKED_TO_STOP = "asked to stop"
+OUT_OF_TIME = "what is left would not finish in time"
+NO_INSTANCE = "no instance is left"
+POLL_S = 0.25  # how soon somebody who waits notices that the night is asked to stop
+LONGEST_WAIT_S = 7200.0  # whatever a clock says that was set back; the longest wait that the settings allow
+
 
 @dataclass
 class _Entry:
@@ -31,7 +37,8 @@ class StepQueue:
         *,
         clock: Clock,
         workers: Iterable[str],
-        may_start: Callable[[RunView], bool] = lambda run: True,
+        may_start: Callable[[RunView, int], bool] = lambda run, ahead: True,
+        stop: threading.Event | None = None,
     ) -> None:
         """Fill the queue.
 
@@ -39,14 +46,16 @@ class StepQueue:
             runs: What is ready, in order.
             clock: The time.
             workers: Names of the instances (or local workers) that will ask.
-            may_start: Asked just before a run is handed out; False leaves it, and everything after it, for another
-                night.
+            may_start: Asked just before a run is handed out, with how many are in flight before it on that worker;
+                False with none before it leaves it, and everything after it, for another night.
+            stop: When set, nothing more is handed out.
         """
         self._clock = clock
         self._may_start = may_start
+        self._stop_asked = stop or threading.Event()
         self._changed = threading.Condition()
         now = clock.monotonic()
-        self._waiting = [_Entry(run, now) for run in runs]
+        self._waiting = [_Entry(run, now + self._seconds_until_retry(run)) for run in runs]
         self._taken: dict[int, tuple[_Entry, str]] = {}
         self._in_flight: dict[str, int] = dict.fromkeys(workers, 0)
         self.stopped_because: str | None = None
@@ -63,6 +72,11 @@ class StepQueue:
             while True:
                 if self.stopped_because is not None or worker not in self._in_flight:
                     return None
+                if not self._waiting and not self._taken:
+                    return None
+                if self._stop_asked.is_set():
+                    self._stop(ASKED_TO_STOP)
+                    return None
                 now = self._clock.monotonic()
                 due = [entry for entry in self._waiting if entry.due <= now]
                 chosen = choose(
@@ -72,17 +86,15 @@ class StepQueue:
                 )
                 if chosen is not None:
                     entry = next(entry for entry in due if entry.run.run_id == chosen.run_id)
-                    if not self._may_start(entry.run):
-                        self._stop("what is left would not finish in time")
+                    ahead = self._in_flight[worker]
+                    if self._may_start(entry.run, ahead):
+                        return self._hand_out(entry, worker)
+                    if ahead == 0:
+                        self._stop(OUT_OF_TIME)
                         return None
-                    self._waiting.remove(entry)
-                    self._taken[entry.run.run_id] = (entry, worker)
-                    self._in_flight[worker] += 1
-                    return entry.run
-                if not self._waiting and not self._taken:
-                    return None
-                soonest = min((entry.due for entry in self._waiting if entry.due > now), default=now + 1.0)
-                self._changed.wait(max(0.001, min(1.0, soonest - now)))
+                    # Behind what runs it would end too late. What runs may end early: ask again then.
+                soonest = min((entry.due for entry in self._waiting if entry.due > now), default=now + POLL_S)
+                self._changed.wait(max(0.001, min(POLL_S, soonest - now)))
 
     def left_card(self, run_id: int) -> None:
         """Say that a run no longer occupies its instance, although it is not settled yet (its outputs are fetched)."""
@@ -114,7 +126,7 @@ class StepQueue:
         with self._changed:
             self._in_flight.pop(worker, None)
             if not self._in_flight:
-                self._stop("no instance is left")
+                self._stop(NO_INSTANCE)
             self._changed.notify_all()
             return bool(self._in_flight)
 
@@ -127,6 +139,18 @@ class StepQueue:
         """Return how many wait and how many are under way."""
         with self._changed:
             return len(self._waiting), len(self._taken)
+
+    def _hand_out(self, entry: _Entry, worker: str) -> RunView:
+        self._waiting.remove(entry)
+        self._taken[entry.run.run_id] = (entry, worker)
+        self._in_flight[worker] += 1
+        return entry.run
+
+    def _seconds_until_retry(self, run: RunView) -> float:
+        """How long a run must still wait that failed before we were started."""
+        if run.retry_at is None:
+            return 0.0
+        return min(LONGEST_WAIT_S, max(0.0, (run.retry_at - self._clock.now()).total_seconds()))
 
     def _stop(self, reason: str) -> None:
         self.stopped_because = self.stopped_because or reason

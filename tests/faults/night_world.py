@@ -12,6 +12,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from benchmarks.rig import GRAPH, MANIFEST, Timing, add_paintings, pipeline
 from db.states import State
 from db.store import AttemptView, ItemView, Store
 from orchestrator.artifacts import hash_file
+from orchestrator.clock import SystemClock
 from orchestrator.engines.base import Task
 from orchestrator.home import Home
 from orchestrator.lanes import StopSignal
@@ -41,6 +43,16 @@ SEEDS = itertools.count(1000)
 """A seed for each world: a prompt that a shared card has executed before is answered out of its cache."""
 NOBODY = {"url": "http://127.0.0.1:9/v1"}
 """A language model that no step here asks: with an address given, none is started."""
+
+
+class TurnedClock(SystemClock):
+    """The real time, and as much later as a test says."""
+
+    def __init__(self) -> None:
+        self.later = timedelta()
+
+    def now(self) -> datetime:
+        return super().now() + self.later
 
 
 class Watching(Quiet):
@@ -93,6 +105,7 @@ class World:
         add_paintings(self.store, self.root / "paintings", paintings)
         self.paintings = paintings
         self.stop = StopSignal()
+        self.clock = TurnedClock()
         self.seed = next(SEEDS)
 
     # -- before a night -----------------------------------------------------------------------------------------------
@@ -142,6 +155,7 @@ class World:
             NightRequest(resume=resume, **wanted),
             stop=self.stop,
             observer=self.watching,
+            clock=self.clock,
             steps=self.steps,
         )
 
@@ -202,13 +216,13 @@ class World:
 
     def check_tidy(self) -> None:
         """Nothing is under way, no file is half-written, and rows and files agree."""
-        latest = self._latest_id()
+        items = {item.item_id: item for number in range(self._latest_id()) for item in self.items(number + 1)}
         assert self.store.in_flight() == []
-        for item in self.items(latest):
+        for item in items.values():
             assert item.state is not State.PROCESSING
             assert State.PROCESSING not in self.run_states(item.item_id).values()
         assert list(self.home.work.iterdir()) == []
-        rows = [row for item in self.items(latest) for row in self.store.current_artifacts(item.item_id)]
+        rows = [row for item_id in items for row in self.store.current_artifacts(item_id)]
         on_disk = {path for path in self.home.artifacts.rglob("*") if path.is_file()}
         assert {self.home.artifacts / row.path for row in rows} == on_disk
         for row in rows:

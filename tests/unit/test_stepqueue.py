@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -71,8 +72,9 @@ def test_a_retry_waits_for_its_time(clock):
 
 def test_a_deadline_leaves_the_rest(clock):
     """Nothing is started that would not finish, and the reason is kept."""
-    queue = queue_of(clock, 3, "card0", may_start=lambda one: one.run_id < 2)
+    queue = queue_of(clock, 3, "card0", may_start=lambda one, ahead: one.run_id < 2)
     assert queue.take("card0") is not None
+    queue.left_card(1)
     assert queue.take("card0") is None
     assert queue.stopped_because == "what is left would not finish in time"
 
@@ -119,3 +121,56 @@ def test_an_adopted_run_counts_as_in_flight(clock):
     taken = queue.take("card1")
     assert taken is not None
     assert taken.run_id == 1
+
+
+def test_a_prompt_that_would_end_too_late_behind_another_waits_for_it():
+    """The card works on one after the other: only when the first has ended is it known whether the next still fits."""
+    queue = queue_of(SystemClock(), 2, "card0", may_start=lambda one, ahead: ahead == 0)
+    first = queue.take("card0")
+    assert first is not None
+    answers: list[RunView | None] = []
+    waiter = threading.Thread(target=lambda: answers.append(queue.take("card0")))
+    waiter.start()
+    waiter.join(0.15)
+    assert waiter.is_alive()
+    queue.left_card(first.run_id)
+    waiter.join(5)
+    assert [one.run_id for one in answers if one] == [2]
+
+
+def test_a_stop_is_noticed_by_whoever_asks(clock):
+    """Nothing is handed out any more, and the reason is kept, as something was left."""
+    asked = threading.Event()
+    queue = queue_of(clock, 2, "card0", stop=asked)
+    first = queue.take("card0")
+    assert first is not None
+    asked.set()
+    assert queue.take("card0") is None
+    assert queue.stopped_because == "asked to stop"
+
+
+def test_a_step_that_is_over_was_not_stopped(clock):
+    """Ctrl-C during the last prompt of a step cuts nothing off from that step."""
+    asked = threading.Event()
+    queue = queue_of(clock, 1, "card0", stop=asked)
+    first = queue.take("card0")
+    assert first is not None
+    asked.set()
+    queue.settled(first.run_id)
+    assert queue.take("card0") is None
+    assert queue.stopped_because is None
+
+
+def test_a_run_that_failed_before_a_crash_still_waits_for_its_time(clock):
+    """`retry_at` is data: who starts again keeps to it."""
+    later = replace(run(1), retry_at=clock.now() + timedelta(seconds=60))
+    queue = StepQueue([later, run(2)], clock=clock, workers=["card0"])
+    second = queue.take("card0")
+    assert second is not None
+    assert second.run_id == 2
+    queue.left_card(2)
+    queue.settled(2)
+    clock.advance(60)
+    first = queue.take("card0")
+    assert first is not None
+    assert first.run_id == 1
