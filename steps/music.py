@@ -1,122 +1,197 @@
-"""Background music: a soft loop of our own, or a file from the owner's folder.
+"""Background music of our own: a soft loop made for the length of one video.
 
-The loop is synthesised: slow chords and plucked notes, with every decay wrapped around the end, so that it repeats
-without a seam. It is the project's own work and free of anybody's rights.
+Written by arithmetic, so nothing has to be downloaded or licensed. A loop is a circle: a note that rings past the end
+rings on at the beginning, the room's echo goes round too, and the tempo is chosen so that whole bars fill the video
+exactly. When the video starts again, so does the music, without a seam.
 """
 
 from __future__ import annotations
 
+import math
 import wave
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
-from steps.errors import ResourceMissing
-from steps.external.media import read_samples
 from steps.workfiles import partial
 
-RATE_HZ = 48_000
-CHORD_S = 3.0
-SUFFIXES = frozenset({".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".aac"})
+RATE_HZ = 24_000
+"""Enough for soft sounds: nothing here is above 8 kHz."""
 
-_PROGRESSIONS = (
-    ((0, 3, 7, 10), (8, 12, 15, 19), (3, 7, 10, 14), (10, 14, 17, 21)),
-    ((0, 4, 7, 11), (9, 12, 16, 19), (5, 9, 12, 16), (7, 11, 14, 17)),
-    ((0, 4, 7, 14), (7, 11, 14, 19), (9, 12, 16, 21), (5, 9, 12, 17)),
+SHORTEST_S, LONGEST_S = 0.5, 600.0
+
+_BAR_S = 3.1  # a slow walk: four beats at 77 a minute
+_BEATS = 8  # plucked notes a bar
+
+# Chords as semitones above the key's tonic; each cycle comes home by itself.
+_CYCLES = (
+    ((0, 4, 7, 11, 14), (9, 12, 16, 19, 23), (5, 9, 12, 16, 19), (7, 11, 14, 17, 21)),  # I  vi  IV  V
+    ((9, 12, 16, 19, 23), (5, 9, 12, 16, 19), (0, 4, 7, 11, 14), (7, 11, 14, 16, 21)),  # vi IV  I   V
+    ((0, 4, 7, 11, 14), (4, 7, 11, 14, 19), (5, 9, 12, 16, 19), (5, 8, 12, 14, 19)),  # I  iii IV  iv
+    ((0, 4, 7, 14, 16), (5, 9, 12, 16, 19), (2, 5, 9, 12, 16), (7, 11, 14, 17, 21)),  # I  IV  ii  V
 )
-"""Chords as semitones above the key."""
+_PATTERNS = ((0, 2, 4, 3, 1, 3, 4, 2), (0, 3, 2, 4, 1, 4, 2, 3), (0, 1, 2, 4, 3, 2, 4, 1))
+_KEYS = (-5, -3, -2, 0, 2, 3)  # semitones from C4
 
-Sound = npt.NDArray[np.float64]
-
-
-def choose(folder: Path, *, seed: int) -> Path:
-    """Return one music file of a folder, by the seed.
-
-    Raises:
-        ResourceMissing: there is no such folder, or no music in it.
-    """
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
-    if not found:
-        raise ResourceMissing(
-            f"final.music: no music file ({', '.join(sorted(SUFFIXES))}) in {folder}", folder=str(folder)
-        )
-    return found[seed % len(found)]
+Stereo = NDArray[np.float64]
+Mono = NDArray[np.float64]
 
 
-def is_usable(path: Path) -> bool:
-    """Tell whether a music file can be decoded and is more than silence."""
-    samples = read_samples(path, rate_hz=8000)
-    return bool(samples.size > 8000 and np.abs(samples).max() > 0.003)
+@dataclass(frozen=True)
+class _Score:
+    """What is played: the choices that the seed makes."""
+
+    tonic: int  # semitones from C4
+    cycle: tuple[tuple[int, ...], ...]
+    pattern: tuple[int, ...]
+    bars: int
 
 
-def write_loop(path: Path, *, seed: int) -> Path:
-    """Write the loop: 24 s, stereo, 48 kHz, 16 bits. The same seed gives the same bytes.
+def write_loop(path: Path, *, duration_s: float, seed: int) -> Path:
+    """Write a loop as a WAV, 16 bits, stereo. The same length and seed give the same bytes.
 
     Raises:
         DiskFull: no room for it.
     """
-    left, right = compose(seed)
-    peak = max(np.abs(left).max(), np.abs(right).max())
-    stereo = np.stack([left, right], axis=1) / peak * 0.7
+    loop = compose(duration_s, seed=seed)
     with partial(path) as beside, wave.open(str(beside), "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
         file.setframerate(RATE_HZ)
-        file.writeframes((stereo * 32767).astype("<i2").tobytes())
+        file.writeframes((loop * 32767).astype("<i2").tobytes())
     return path
 
 
-def compose(seed: int) -> tuple[Sound, Sound]:
-    """Return the loop's two channels."""
-    random = np.random.default_rng(seed)
-    progression = _PROGRESSIONS[int(random.integers(len(_PROGRESSIONS)))]
-    key = 45 + int(random.integers(-3, 4))  # MIDI numbers: around A2
-    chords = [*progression, *progression]
-    total = int(len(chords) * CHORD_S * RATE_HZ)
-    left, right = np.zeros(total), np.zeros(total)
-    for index, chord in enumerate(chords):
-        start = index * CHORD_S
-        for voice, semitones in enumerate(chord):
-            pan = 0.35 + 0.1 * voice
-            pad = _pad(key + 12 + semitones, CHORD_S * 1.6)
-            _place(left, right, pad * 0.11, start - 0.3, pan)
-        _place(left, right, _pad(key + chord[0] % 12 - 12, CHORD_S * 1.4) * 0.2, start - 0.1, 0.5)
-        for beat in range(6):
-            if random.random() < 0.82:
-                semitones = chord[int(random.integers(len(chord)))] + 12 * int(random.integers(1, 3))
-                delay = float(random.uniform(0, 0.02))
-                note = _pluck(key + 12 + semitones) * float(random.uniform(0.12, 0.2))
-                _place(left, right, note, start + beat * CHORD_S / 6 + delay, float(random.uniform(0.2, 0.8)))
-    return left, right
+def compose(duration_s: float, *, seed: int) -> NDArray[np.float32]:
+    """Return a loop of exactly some length: float32 (n, 2), stereo at RATE_HZ, peaks at 0.5.
+
+    Takes about a second for half a minute.
+
+    Args:
+        duration_s: SHORTEST_S .. LONGEST_S; the loop's end flows into its beginning.
+        seed: Key, chords and pattern follow from it.
+    """
+    if not SHORTEST_S <= duration_s <= LONGEST_S:
+        raise ValueError(f"a loop of {duration_s} s: expected {SHORTEST_S} to {LONGEST_S}")
+    rng = np.random.default_rng(seed)
+    score = _Score(
+        tonic=int(rng.choice(_KEYS)),
+        cycle=_CYCLES[int(rng.integers(len(_CYCLES)))],
+        pattern=_PATTERNS[int(rng.integers(len(_PATTERNS)))],
+        bars=_bars(duration_s),
+    )
+    total = round(duration_s * RATE_HZ)
+    dry = _pads(score, total) + _plucks(score, total, rng) + _bass(score, total)
+    mixed = dry + 0.35 * _echo(dry, rng)
+    return np.asarray(0.5 * mixed / np.abs(mixed).max(), dtype=np.float32)
 
 
-def _frequency(note: float) -> float:
-    return float(440.0 * 2 ** ((note - 69) / 12))
+def _bars(duration_s: float) -> int:
+    """Choose how many bars fill the time: cycles of four if their tempo stays near a walk, else pairs, else any."""
+    for unit in (4, 2, 1):
+        count = max(unit, unit * round(duration_s / _BAR_S / unit))
+        if 0.8 <= duration_s / count / _BAR_S <= 1.25:
+            return count
+    return max(1, round(duration_s / _BAR_S))
 
 
-def _pad(note: float, seconds: float) -> Sound:
-    time = np.arange(int(seconds * RATE_HZ)) / RATE_HZ
-    envelope = np.sin(np.pi * time / seconds) ** 1.3
-    tone = np.zeros_like(time)
-    for detune, level in ((0.997, 0.5), (1.0, 0.7), (1.003, 0.5)):
-        phase = 2 * np.pi * _frequency(note) * detune * time
-        tone += level * (np.sin(phase) + 0.25 * np.sin(2 * phase) + 0.08 * np.sin(3 * phase))
-    return tone * envelope
+def _chord_times(score: _Score, total: int) -> list[tuple[tuple[int, ...], int, int]]:
+    """Return each bar's chord with its first sample and its length."""
+    edges = [round(total * bar / score.bars) for bar in range(score.bars + 1)]
+    return [
+        (score.cycle[bar % len(score.cycle)], begin, end - begin) for bar, (begin, end) in enumerate(pairwise(edges))
+    ]
 
 
-def _pluck(note: float) -> Sound:
-    seconds = 1.8
-    time = np.arange(int(seconds * RATE_HZ)) / RATE_HZ
-    phase = 2 * np.pi * _frequency(note) * time
-    tone = sum(np.sin(k * phase) / k**1.6 * np.exp(-time * (2.2 + 1.5 * k)) for k in range(1, 6))
-    attack = np.minimum(1.0, time / 0.006)
-    release = np.minimum(1.0, (seconds - time) / 0.05)
-    return np.asarray(tone * attack * release)
+def _pads(score: _Score, total: int) -> Stereo:
+    """Long, soft chords that swell into each other."""
+    track = np.zeros((total, 2))
+    for chord, begin, length in _chord_times(score, total):
+        for voice, degree in enumerate(chord[1:]):
+            hz = _hz(score.tonic + degree - (12 if degree > 16 else 0))
+            count = int(length * 1.45)
+            time = np.arange(count) / RATE_HZ
+            # Two strings a little apart beat slowly against each other, which is what makes it warm.
+            tone = sum(
+                np.sin(2 * np.pi * hz * detune * partial_number * time + 1.7 * partial_number) / partial_number**2.2
+                for detune in (0.9985, 1.0015)
+                for partial_number in (1, 2, 3, 4)
+            )
+            _add(track, begin, 0.09 * tone * _swell(count, length), pan=(0.3, 0.7, 0.4, 0.6)[voice % 4])
+    return track
 
 
-def _place(left: Sound, right: Sound, sound: Sound, start_s: float, pan: float) -> None:
-    """Add a sound at a time; what runs over the end begins again at the start."""
-    positions = (int(start_s * RATE_HZ) + np.arange(len(sound))) % len(left)
-    np.add.at(left, positions, sound * np.cos(pan * np.pi / 2))
-    np.add.at(right, positions, sound * np.sin(pan * np.pi / 2))
+def _plucks(score: _Score, total: int, rng: np.random.Generator) -> Stereo:
+    """A broken chord, like a small harp: each note a little early or late, louder or softer."""
+    track = np.zeros((total, 2))
+    for bar, (chord, begin, length) in enumerate(_chord_times(score, total)):
+        for beat, step in enumerate(score.pattern):
+            if (bar + beat) % 7 == 5:
+                continue  # a rest now and then lets it breathe
+            octave = 12 if beat in (2, 6) and bar % 2 else 0
+            at = begin + int(length * beat / _BEATS + rng.normal(0, 0.006) * RATE_HZ)
+            loud = (0.20 if beat == 0 else 0.13) * rng.uniform(0.8, 1.1)
+            _add(track, at, loud * _pluck(_hz(score.tonic + chord[step] + octave)), pan=0.35 + 0.3 * rng.random())
+    return track
+
+
+def _bass(score: _Score, total: int) -> Stereo:
+    """The root of each chord, felt more than heard."""
+    track = np.zeros((total, 2))
+    for chord, begin, length in _chord_times(score, total):
+        hz = _hz(score.tonic + (chord[0] if chord[0] < 8 else chord[0] - 12) - 12)
+        count = int(length * 1.1)
+        time = np.arange(count) / RATE_HZ
+        tone = np.sin(2 * np.pi * hz * time) + 0.35 * np.sin(4 * np.pi * hz * time)
+        shape = np.minimum(1, time / 0.03) * np.exp(-time / (0.45 * count / RATE_HZ)) * _fade_out(count, 0.15)
+        _add(track, begin, 0.22 * tone * shape, pan=0.5)
+    return track
+
+
+def _pluck(hz: float) -> Mono:
+    """One plucked string: high partials die first."""
+    count = int(1.9 * RATE_HZ)
+    time = np.arange(count) / RATE_HZ
+    partials = [number for number in range(1, 7) if number * hz < RATE_HZ / 3]
+    tone = sum(np.sin(2 * np.pi * hz * n * time) / n**1.4 * np.exp(-time * (1.6 + 1.5 * n)) for n in partials)
+    return np.asarray(tone * np.minimum(1, time / 0.004) * _fade_out(count, 0.2))
+
+
+def _echo(dry: Stereo, rng: np.random.Generator) -> Stereo:
+    """A large soft room, as a circle: two seconds of dying noise, darker as it dies."""
+    total = len(dry)
+    time = np.arange(min(total, int(2.2 * RATE_HZ))) / RATE_HZ
+    wet = np.empty_like(dry)
+    for channel in range(2):
+        noise = rng.normal(0, 1, len(time)) * np.exp(-time / 0.55) * np.minimum(1, time / 0.02)
+        room = np.fft.rfft(noise, total) / math.sqrt((noise**2).sum())
+        room *= 1 / (1 + (np.fft.rfftfreq(total, 1 / RATE_HZ) / 2200) ** 2)
+        wet[:, channel] = np.fft.irfft(np.fft.rfft(dry[:, channel]) * room, total)
+    return wet
+
+
+def _add(track: Stereo, begin: int, sound: Mono, *, pan: float) -> None:
+    """Mix a sound in, going round past the end; pan 0 is left, 1 right."""
+    where = (begin + np.arange(len(sound))) % len(track)
+    for channel, share in enumerate((math.cos(pan * math.pi / 2), math.sin(pan * math.pi / 2))):
+        # Not `track[where] += …`, which drops samples that a short loop passes twice.
+        np.add.at(track[:, channel], where, sound * share)
+
+
+def _swell(count: int, length: int) -> Mono:
+    """Return a slow rise and, past the chord's end, a slow fall into the next one."""
+    samples = np.arange(count)
+    rise = np.sin(np.clip(samples / (0.45 * length), 0, 1) * np.pi / 2) ** 2
+    fall = np.cos(np.clip((samples - length) / (count - length), 0, 1) * np.pi / 2) ** 2
+    return np.asarray(rise * fall)
+
+
+def _fade_out(count: int, seconds: float) -> Mono:
+    return np.clip((count - np.arange(count)) / (seconds * RATE_HZ), 0, 1)
+
+
+def _hz(semitones_from_c4: int) -> float:
+    return float(261.63 * 2 ** (semitones_from_c4 / 12))

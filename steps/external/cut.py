@@ -128,7 +128,7 @@ def mux(picture: Path, sound: Path, tags: Mapping[str, str], *, out: Path) -> Pa
 
     Args:
         picture: MP4 with pictures only, in the folder of `out`.
-        sound: WAV, in the folder of `out`.
+        sound: What `mixing.master` made, in the folder of `out`; copied as it is.
         tags: The container's metadata; data from outside.
         out: The file to make.
 
@@ -140,7 +140,7 @@ def mux(picture: Path, sound: Path, tags: Mapping[str, str], *, out: Path) -> Pa
     with partial(out) as beside:
         arguments = ["-i", picture.name, "-i", sound.name, "-f", "ffmetadata", "-i", "tags.txt"]
         arguments += ["-map", "0:v:0", "-map", "1:a:0", "-map_metadata", "2", "-c:v", "copy"]
-        arguments += ["-c:a", "aac", "-b:a", "160k", "-ar", "48000", "-ac", "2"]
+        arguments += ["-c:a", "copy"]
         arguments += ["-movflags", "+faststart+negative_cts_offsets", "-use_editlist", "0", beside.name]
         ffmpeg_program.run(arguments, cwd=work, timeout_s=300, log=work / "ffmpeg.log")
     return out

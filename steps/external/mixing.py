@@ -1,0 +1,171 @@
+"""Speech and music become the one sound track of a video, encoded once.
+
+Levels are set by measuring and a plain gain, never by a filter that rides the volume: `loudnorm` falls back to that
+without a word when it cannot reach its targets, and would lift the music in every pause again. What peaks then stand
+too high are held by a limiter that works on four times the rate, where true peaks are seen. The encoder adds some, so
+the encoded file is measured, and made again with a lower ceiling if needed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from steps.errors import BadOutput, InvalidInput
+from steps.external import ffmpeg_program
+from steps.external.loudness import Loudness, measure_loudness
+from steps.external.media import probe
+from steps.workfiles import partial
+
+RATE_HZ = 48_000
+PACKET = 1024  # samples in an AAC packet
+BIT_RATE = "160k"
+
+# Music falls by 5 to 8 dB within 20 ms of a word, and is back half a second after the last one.
+_DUCKING = {"threshold": 0.02, "ratio": 8, "attack": 20, "release": 400}
+_TRIES = 4
+_FIRST_MARGIN_DB = 0.6  # what the encoder usually adds to peaks
+
+
+@dataclass(frozen=True)
+class Track:
+    """What is heard, and when."""
+
+    speech: Path
+    speech_at_s: float  # in the video
+    music: Path
+    music_loops: bool  # it is a circle of exactly this length: neither repeated nor faded
+    duration_s: float  # of the video
+
+
+@dataclass(frozen=True)
+class Levels:
+    """How loud it is meant to be."""
+
+    speech_lufs: float  # also of the whole
+    music_lufs: float  # where nobody speaks
+    true_peak_dbtp: float
+
+
+@dataclass(frozen=True)
+class Master:
+    """The finished sound track."""
+
+    path: Path  # AAC in MP4, without an edit list
+    loudness: Loudness  # of that file
+    duration_s: float
+
+
+def mix(track: Track, levels: Levels, *, work: Path) -> Path:
+    """Lay music under speech and return a WAV of the video's length. Blocks; a second for half a minute.
+
+    Raises:
+        InvalidInput: the speech is silent or empty.
+        BadOutput: speech or music cannot be read.
+        ProgramFailed, ProgramTimedOut, DiskFull: FFmpeg did not get through.
+    """
+    import ffmpeg
+
+    out = work / "mix.wav"
+    speech_gain_db = levels.speech_lufs - _loudness_of(track.speech).integrated_lufs
+    music_gain_db = levels.music_lufs - measure_loudness(track.music).integrated_lufs
+    total = round(track.duration_s * RATE_HZ)
+    music_file = ffmpeg_program.stage(track.music, into=work, name=f"music{track.music.suffix}")
+    music = ffmpeg.input(music_file, **({} if track.music_loops else {"stream_loop": -1})).audio
+    music = _normal(music, music_gain_db).filter("apad", whole_len=total).filter("atrim", end_sample=total)
+    if not track.music_loops:
+        fade_s = min(1.2, track.duration_s / 4)
+        music = music.filter("afade", t="in", d=fade_s / 3)
+        music = music.filter("afade", t="out", st=track.duration_s - fade_s, d=fade_s)
+    speech = ffmpeg.input(ffmpeg_program.stage(track.speech, into=work, name="speech" + track.speech.suffix)).audio
+    voice = _normal(speech, speech_gain_db).filter("afade", t="in", d=0.01)  # a cut sample clicks
+    voice = voice.filter("adelay", f"{round(track.speech_at_s * RATE_HZ)}S", all=1)
+    voice = voice.filter("apad", whole_len=total).filter("atrim", end_sample=total)
+    parts = voice.filter_multi_output("asplit")
+    ducked = ffmpeg.filter([music, parts[1]], "sidechaincompress", **_DUCKING)
+    joined = ffmpeg.filter([parts[0], ducked], "amix", inputs=2, normalize=0, duration="longest")
+    with partial(out) as beside:
+        _run(ffmpeg.output(joined, beside.name, acodec="pcm_f32le", ar=RATE_HZ), track.duration_s, work=work)
+    return out
+
+
+def master(mixed: Path, levels: Levels, *, duration_s: float, work: Path) -> Master:
+    """Bring a mix to its loudness and encode it. Blocks; about a second a try for half a minute.
+
+    The file begins with the encoder's own 1,024 samples of lead-in in place of the first 1,024 of the mix, so that it
+    needs no edit list to be in step with the pictures, and ends within one packet (21 ms) before them.
+
+    Raises:
+        InvalidInput: there is nothing to hear in the mix.
+        BadOutput: the levels cannot be reached.
+        ProgramFailed, ProgramTimedOut, DiskFull: FFmpeg did not get through.
+    """
+    packets = int(duration_s * RATE_HZ // PACKET)
+    gain_db = levels.speech_lufs - _loudness_of(mixed).integrated_lufs
+    ceiling_db = levels.true_peak_dbtp - _FIRST_MARGIN_DB
+    out = work / "sound.m4a"
+    for _ in range(_TRIES):
+        _encode(mixed, out, gain_db=gain_db, ceiling_db=ceiling_db, samples=(packets - 1) * PACKET)
+        heard = measure_loudness(out)
+        excess_db = heard.true_peak_dbtp - levels.true_peak_dbtp
+        missing_db = levels.speech_lufs - heard.integrated_lufs
+        if excess_db <= 0 and abs(missing_db) <= 0.4:
+            return Master(out, heard, packets * PACKET / RATE_HZ)
+        ceiling_db -= excess_db + 0.1 if excess_db > 0 else 0.0
+        gain_db += missing_db
+    if excess_db > 0 or abs(missing_db) > 1.0:
+        raise BadOutput(
+            f"the sound came out at {heard.integrated_lufs} LUFS and {heard.true_peak_dbtp} dBTP, "
+            f"not {levels.speech_lufs:g} ±1 and <= {levels.true_peak_dbtp:g}"
+        )
+    return Master(out, heard, packets * PACKET / RATE_HZ)
+
+
+def _encode(mixed: Path, out: Path, *, gain_db: float, ceiling_db: float, samples: int) -> None:
+    import ffmpeg
+
+    sound = ffmpeg.input(mixed.name).audio.filter("atrim", start_sample=PACKET, end_sample=PACKET + samples)
+    sound = sound.filter("asetpts", "PTS-STARTPTS").filter("volume", f"{gain_db:.2f}dB")
+    sound = sound.filter("aresample", RATE_HZ * 4)
+    # `level` would raise the result to full scale again; `latency` takes the look-ahead's delay back out.
+    sound = sound.filter(
+        "alimiter", limit=f"{10 ** (ceiling_db / 20):.5f}", attack=4, release=60, level="disabled", latency=1
+    )
+    # The rate's conversion may leave a few samples more or less; the packets must come out even.
+    sound = sound.filter("aresample", RATE_HZ).filter("apad", whole_len=samples).filter("atrim", end_sample=samples)
+    with partial(out) as beside:
+        coded = ffmpeg.output(sound, beside.name, **_aac(), map_metadata=-1, use_editlist=0)
+        _run(coded, samples / RATE_HZ, work=out.parent)
+
+
+def _aac() -> dict[str, Any]:
+    return {"acodec": "aac", "ar": RATE_HZ, "ac": 2, "audio_bitrate": BIT_RATE}
+
+
+def _normal(stream: Any, gain_db: float) -> Any:
+    """Bring any sound to stereo at our rate, with a gain."""
+    shaped = stream.filter("aresample", RATE_HZ).filter("aformat", sample_fmts="fltp", channel_layouts="stereo")
+    return shaped.filter("volume", f"{gain_db:.2f}dB")
+
+
+def _loudness_of(path: Path) -> Loudness:
+    """Measure something that must be heard; what is too short for the meter is judged by its peak.
+
+    Raises:
+        InvalidInput: it is silent or empty.
+    """
+    sound = probe(path)
+    heard = measure_loudness(path) if sound.duration_s > 0 else None
+    if heard is None or not math.isfinite(heard.true_peak_dbtp) or heard.true_peak_dbtp < -60:
+        raise InvalidInput(f"{path.name} is silent or empty ({sound.duration_s:.1f} s)", path=str(path))
+    if heard.is_silent:  # shorter than the meter's 0.4 s window: speech peaks about 12 dB above its loudness
+        return Loudness(heard.true_peak_dbtp - 12, heard.true_peak_dbtp, 0.0)
+    return heard
+
+
+def _run(output: Any, duration_s: float, *, work: Path) -> None:
+    ffmpeg_program.run(
+        ffmpeg_program.arguments_of(output), cwd=work, timeout_s=120 + 10 * duration_s, log=work / "ffmpeg.log"
+    )
