@@ -195,6 +195,7 @@ class Settings(Options):
             llm=llm or self.llm,
             zim=self.zim,
             models_dir=models_dir(),
+            state_dir=self.home / "engines",
             preview=preview,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,43 +11,63 @@ from steps.errors import ResourceMissing
 from steps.external import ffmpeg
 from steps.external.faces import Faces, sharpness
 
-CANDIDATES = 10
+CANDIDATES = 14
 
-_EYES = ((159, 145, 33, 133), (386, 374, 362, 263))
-"""Upper lid, lower lid, outer and inner corner, as points of the face mesh."""
 _LIPS = (13, 14)
-"""Upper and lower inner lip."""
+"""Upper and lower inner lip, as points of the face mesh."""
+
+
+@dataclass(frozen=True)
+class _Look:
+    """What one frame offers."""
+
+    time_s: float
+    size: float  # width of the face against the picture
+    sharp: float  # variance of the Laplacian in the face
+    eyes: float  # contrast around the duller eye: white, iris and lashes; a closed lid is plain skin
+    lips: float  # how far they are apart, against the width of the face
 
 
 def best_moment(clip: Path, *, models_dir: Path) -> float:
     """Return the time in seconds of the frame to show; the middle of the clip where no face is found."""
     duration_s = ffmpeg.probe(clip).duration_s
-    times = [float(time) for time in np.linspace(0.06, 0.94, CANDIDATES) * duration_s]
     try:
         faces = Faces(models_dir)
     except ResourceMissing:
         return duration_s / 2
-    scored = [(_score(ffmpeg.frame_at(clip, time), faces), time) for time in times]
-    best, time = max(scored)
-    return time if best > 0 else duration_s / 2
+    looks = []
+    for time in np.linspace(0.05, 0.95, CANDIDATES) * duration_s:
+        look = _look(ffmpeg.frame_at(clip, float(time)), faces, float(time))
+        if look is not None:
+            looks.append(look)
+    if not looks:
+        return duration_s / 2
+    most_sharp = max(look.sharp for look in looks) or 1.0
+    most_open = max(look.eyes for look in looks) or 1.0
+
+    def score(look: _Look) -> float:
+        return look.size + 0.5 * look.sharp / most_sharp + 2.0 * look.eyes / most_open - 1.5 * look.lips
+
+    return max(looks, key=score).time_s
 
 
-def _score(image_rgb: ffmpeg.Image, faces: Faces) -> float:
+def _look(image_rgb: ffmpeg.Image, faces: Faces, time_s: float) -> _Look | None:
     image = np.ascontiguousarray(image_rgb[:, :, ::-1])
     found = faces.find(image)
     if not found:
-        return 0.0
+        return None
     face = max(found, key=lambda one: one.w)
     mesh = faces.mesh(image, face)
-    size = face.w / image.shape[1]
-    sharp = min(1.0, sharpness(image, face) / 400)
-    lips = float(np.linalg.norm(mesh[_LIPS[0]] - mesh[_LIPS[1]])) / face.w
-    return float(1.0 + size + sharp + 3 * min(0.3, _eyes_open(mesh)) - 1.5 * lips)
-
-
-def _eyes_open(mesh: np.ndarray) -> float:
-    """Return how open the less open eye is: lid distance against its width, about 0.3 when open."""
-    return min(
-        float(np.linalg.norm(mesh[top] - mesh[bottom]) / max(1e-6, float(np.linalg.norm(mesh[outer] - mesh[inner]))))
-        for top, bottom, outer, inner in _EYES
+    grey = image.mean(axis=2)
+    reach = max(2, round(face.w * 0.11))
+    eyes = [
+        float(grey[max(0, int(y) - reach // 2) : int(y) + reach // 2, max(0, int(x) - reach) : int(x) + reach].std())
+        for x, y in face.points[:2]
+    ]
+    return _Look(
+        time_s,
+        size=face.w / image.shape[1],
+        sharp=float(sharpness(image, face)),
+        eyes=min(eyes),
+        lips=float(np.linalg.norm(mesh[_LIPS[0]] - mesh[_LIPS[1]])) / face.w,
     )

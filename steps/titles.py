@@ -12,6 +12,7 @@ CARD_S = 3.4  # how long the card stays
 FADE_MS = 450
 _LEFT, _WIDTH = 0.075, 0.76  # shares of the picture's width that titles may use
 _TOP = 0.135  # of the height: below what the apps show at the top
+_COVER_TOP = 0.66  # of the height: a thumbnail has no captions, and the face should be free
 _MOST_LINES = 3
 
 
@@ -53,7 +54,8 @@ def card(title: str, byline: str, watermark: str, lettering: Lettering, *, total
 def cover(title: str, byline: str, lettering: Lettering) -> str:
     """Return the ASS script of a thumbnail: the card, without fading."""
     events = [
-        ass.Event(0.0, 10.0, event.style, event.text, event.layer) for event in _card_events(title, byline, lettering)
+        ass.Event(0.0, 10.0, event.style, event.text, event.layer)
+        for event in _card_events(title, byline, lettering, top=_COVER_TOP)
     ]
     return ass.document(_styles(lettering), events, width=lettering.width, height=lettering.height)
 
@@ -94,9 +96,9 @@ def _styles(lettering: Lettering) -> Sequence[ass.Style]:
     )
 
 
-def _card_events(title: str, byline: str, lettering: Lettering) -> list[ass.Event]:
+def _card_events(title: str, byline: str, lettering: Lettering, *, top: float = _TOP) -> list[ass.Event]:
     scale = lettering.width / 1080
-    x, y = round(lettering.width * _LEFT), lettering.height * _TOP
+    x, y = round(lettering.width * _LEFT), lettering.height * top
     events = []
     for style, text, font, largest in (
         ("title", title, lettering.title, 104 * scale),
