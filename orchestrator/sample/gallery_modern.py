@@ -95,7 +95,7 @@ GOULVEN = Portrait(
     hand=LOOSE,
     light=DAY,
     size_px=(960, 1200),
-    scale=0.185,
+    scale=0.172,
     wear=Wear(varnish=0.3, cracks=0.2),
 )
 

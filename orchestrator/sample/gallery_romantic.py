@@ -127,7 +127,7 @@ BAPTISTE = Portrait(
     (
         Gown(Cloth((0.68, 0.63, 0.54), folds=0.08), shoulder=1.6, bust=0.1),
         Frill(LOW_NECK, width=0.14),
-        Shawl(Cloth((0.36, 0.20, 0.075), fold_size=0.24), border=(0.12, 0.16, 0.14)),
+        Shawl(Cloth((0.13, 0.21, 0.22), fold_size=0.24), border=(0.50, 0.38, 0.17)),
     ),
     (
         Turban(
@@ -139,7 +139,6 @@ BAPTISTE = Portrait(
             lower=0.05,
         ),
         Earring(-1, radius=0.06, color=GOLD),
-        Earring(1, radius=0.06, color=GOLD),
     ),
     light=STRONG,
 )

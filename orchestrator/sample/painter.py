@@ -19,6 +19,9 @@ from orchestrator.sample.painter_scene import Easel, Scene, Window
 from orchestrator.sample.painter_sitting import Piece, Place, Sitting, Thing
 from orchestrator.sample.painter_skin import paint_skin
 
+STUDY = 0.8
+"""Size of the study that is composed and lit, against the painting that is then brushed: strokes bring the detail."""
+
 
 @dataclass(frozen=True)
 class Portrait:
@@ -64,59 +67,69 @@ def paint_portrait(portrait: Portrait, *, seed: int) -> Painted:
 def paint_together(portraits: Sequence[Portrait], *, seed: int) -> Painted:
     """Paint one picture of several sitters, the farthest first; size, backdrop, light and hand are the first one's."""
     first, rng = portraits[0], np.random.default_rng(seed)
-    width, height = first.size_px
-    scene = Scene(width, height, unit_px=first.scale * height)
-    easel = Easel(scene, rng, *_eyes(first))
+    easel = set_up(first.size_px, rng, eyes=first.eyes, scale=first.scale)
     for thing in first.backdrop:
         thing.paint(easel)
-    sittings = [place(scene, portrait, rng) for portrait in portraits]
+    sittings = [place(easel, portrait) for portrait in portraits]
     care = np.maximum.reduce([_care(sitting) for sitting in sittings])
-    picture = finish(scene, rng, light=first.light, hand=first.hand, wear=first.wear, care=care)
+    picture = finish(easel, first.size_px, light=first.light, hand=first.hand, wear=first.wear, care=care)
     return Painted(picture, tuple(_features(sitting) for sitting in sittings))
 
 
+def set_up(size_px: tuple[int, int], rng: np.random.Generator, *, eyes: Place, scale: float) -> Easel:
+    """Put an empty scene on an easel, for a painting of this size.
+
+    Args:
+        size_px: Width and height of the painting.
+        rng: Source of everything unsteady.
+        eyes: Origin of head units, shares of width and height.
+        scale: Of a head unit, share of the height.
+    """
+    width, height = (round(STUDY * side) for side in size_px)
+    scene = Scene(width, height, unit_px=scale * height)
+    return Easel(scene, rng, (eyes[0] * width, eyes[1] * height), scale * height)
+
+
 def finish(
-    scene: Scene, rng: np.random.Generator, *, light: Light, hand: Hand, wear: Wear, care: Array | None = None
+    easel: Easel, size_px: tuple[int, int], *, light: Light, hand: Hand, wear: Wear, care: Array | None = None
 ) -> NDArray[np.uint8]:
     """Light a composed scene, paint it in strokes and let it age.
 
     Args:
-        scene: What is to be seen.
-        rng: Source of the hand's unsteadiness and of the damage.
+        easel: What is to be seen.
+        size_px: Width and height of the painting.
         light: The light in the studio.
         hand: How the painter paints.
         wear: How the picture has aged.
-        care: Where the painter took care, (height, width), 0 .. 1; without it, nowhere.
+        care: Where the painter took care, 0 .. 1, the size of the scene; without it, nowhere.
 
     Returns:
         RGB, uint8 (height, width, 3).
     """
-    lit = illuminate(scene, light)
+    lit = illuminate(easel.scene, light)
     # A soft shoulder keeps the lights from burning out; earth pigments are never as loud as pure colours.
     tone = (1 - np.exp(-1.25 * np.clip(lit, 0, None))) / (1 - 0.6 * float(np.exp(-1.25)))
     grey = (tone @ np.array([0.32, 0.57, 0.11], np.float32))[..., None]
     muted = np.clip(grey + 0.86 * (tone - grey), 0, 1) ** 0.92
-    painted = brush(muted, np.zeros(scene.shape, np.float32) if care is None else care, rng, hand=hand)
-    return (age(painted, rng, wear=wear) * 255 + 0.5).astype(np.uint8)
+    study = cv2.resize(muted.astype(np.float32), size_px, interpolation=cv2.INTER_CUBIC).clip(0, 1)
+    focus = np.zeros(study.shape[:2], np.float32) if care is None else cv2.resize(care, size_px)
+    painted = brush(study, focus, easel.rng, hand=hand)
+    return (age(painted, easel.rng, wear=wear) * 255 + 0.5).astype(np.uint8)
 
 
-def place(scene: Scene, portrait: Portrait, rng: np.random.Generator) -> Sitting:
-    """Lay a sitter, dressed, over what is in a scene already; the portrait's own backdrop is left out."""
-    eyes, unit = _eyes(portrait)
+def place(easel: Easel, portrait: Portrait) -> Sitting:
+    """Lay a sitter, dressed, over what is in a scene already; the portrait's own backdrop and size are left out."""
+    height, width = easel.scene.shape
+    eyes, unit = (portrait.eyes[0] * width, portrait.eyes[1] * height), portrait.scale * height
     camera = Camera(*eyes, unit, portrait.pose)
-    sitting = Sitting(scene, rng, eyes, unit, portrait.face, camera, view_head(portrait.face, camera))
+    view = view_head(portrait.face, camera)
+    sitting = Sitting(easel.scene, easel.rng, eyes, unit, portrait.face, camera, view)
     for piece in (portrait.neck, *portrait.behind):
         piece.paint(sitting)
     _lay_head(sitting, portrait)
     for piece in portrait.front:
         piece.paint(sitting)
     return sitting
-
-
-def _eyes(portrait: Portrait) -> tuple[Place, float]:
-    """Return where the point between the eyes is, pixels, and how many pixels a head unit has."""
-    width, height = portrait.size_px
-    return (portrait.eyes[0] * width, portrait.eyes[1] * height), portrait.scale * height
 
 
 def _lay_head(sitting: Sitting, portrait: Portrait) -> None:
@@ -166,7 +179,7 @@ def _features(sitting: Sitting) -> Features:
 
     def spot(x: float, y: float) -> Place:
         px, py, _ = sitting.view.on_face(x, y)
-        return round(px, 1), round(py, 1)
+        return round(px / STUDY, 1), round(py / STUDY, 1)
 
     return Features(
         mouth=spot(0, m.mouth_y),

@@ -36,12 +36,13 @@ class Cap:
         """Lay it over the head."""
         x, y, half, high = sitting.skull
         window = sitting.window(x - half - 0.7, y - high - 0.7, x + half + 0.7, self.lower + 0.6)
-        outer = dome((x, y), (half + self.volume, high + self.height), bottom=self.lower)
+        radii = (half + self.volume, high + self.height)
         brow = self.brow
         edge = [(0.70, self.lower - 0.12), (0.715, 0.15), (0.69, -0.22), (0.56, brow + 0.14), (0.28, brow)]
         line = smooth(_over_brow(sitting, [*edge, (0.0, brow - 0.02)]), count=90)
+        whole = dome((x, y), radii, inner=line, bottom=self.lower)
         depth = sitting.skull_depth(window, grown=0.06)
-        lay_cloth(sitting, window, window.fill(outer + line), self.cloth, lean=0.4, radius=0.45, bulge=0.9, depth=depth)
+        lay_cloth(sitting, window, window.fill(whole), self.cloth, lean=0.4, radius=0.45, bulge=0.9, depth=depth)
         if self.frill:
             angle = np.arctan2(window.y - 0.1, window.x - x)
             pleats = np.sin(angle * 46 + 2 * np.sin(angle * 7))
@@ -119,10 +120,11 @@ class Turban:
         window = sitting.window(x - half - 0.8, y - high - 0.9, x + half + 0.8, 0.9)
         if self.tail:
             self._tail(sitting)
-        outer = dome((x, y), (half + self.volume, high + self.height), bottom=self.lower)
+        radii = (half + self.volume, high + self.height)
         brow = self.brow
         edge = [(0.73, self.lower), (0.715, -0.22), (0.56, brow + 0.10), (0.28, brow), (0.0, brow - 0.03)]
-        whole = window.fill(outer + smooth(_over_brow(sitting, edge), count=80))
+        inner = smooth(_over_brow(sitting, edge), count=80)
+        whole = window.fill(dome((x, y), radii, inner=inner, bottom=self.lower))
         bands, color, crease = self._bands(window, x)
         grain = np.full(window.shape, 0.15, np.float32)
         fine = streaks(grain, sitting.rng, length_px=int(0.3 * window.unit_px), grain_px=4)
@@ -146,14 +148,14 @@ class Turban:
         tint = np.ones((*window.shape, 3), np.float32)
         for k in range(6):
             slope = (0.34 if k % 2 else -0.30) * (1 - 0.08 * k)
-            away = (window.y + 0.66 + 0.20 * k - slope * u - 0.28 * u * u) / 0.19
+            away: Array = (window.y + 0.66 + 0.20 * k - slope * u - 0.28 * u * u) / 0.19
             cover = smoothstep(1.0, 0.86, np.abs(away))
-            hill: Array = 0.10 * np.sqrt(np.clip(1 - away**2, 0, 1)) + 0.012 * np.sin(away * 7 + k)
-            height += (hill - height) * cover
-            crease += (smoothstep(0.55, 1.0, np.abs(away)) - crease) * cover
+            hill = 0.10 * np.sqrt(np.clip(1 - away**2, 0, 1)) + 0.012 * np.sin(away * 7 + k)
+            height += np.asarray(hill - height, np.float32) * cover
+            crease += np.asarray(smoothstep(0.55, 1.0, np.abs(away)) - crease, np.float32) * cover
             if self.second is not None and k % 2:
                 other = np.asarray(self.second, np.float32) / np.asarray(self.cloth.color, np.float32)
-                tint += (other - tint) * cover[..., None]
+                tint += np.asarray(other - tint, np.float32) * cover[..., None]
         return height, tint, crease
 
     def _tail(self, sitting: Sitting) -> None:

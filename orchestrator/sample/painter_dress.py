@@ -127,7 +127,7 @@ class Gown:
         """Return where the sleeves are, 0 .. 1."""
         side = np.abs(window.x - x)
         seam = self.shoulder * (0.70 + 0.07 * np.clip(np.abs(window.y - 2.25), 0, 0.9) ** 1.5)
-        return smoothstep(-0.03, 0.03, side - seam) * smoothstep(1.55, 1.62, window.y)
+        return smoothstep(-0.06, 0.06, side - seam) * smoothstep(1.55, 1.62, window.y)
 
     def _form(self, window: Window, x: float, mask: Array) -> Array:
         """Return chest and arms as rounds, heights in head units."""
@@ -141,7 +141,7 @@ class Gown:
         arm *= smoothstep(1.62, 2.05, window.y)
         edge = np.clip(rounded(mask, window.unit_px, radius=0.32) / 0.32, 0, 1)
         form = np.maximum(torso, arm).astype(np.float32) * (0.25 + 0.75 * edge)
-        return np.asarray(cv2.GaussianBlur(form, (0, 0), 0.035 * window.unit_px), np.float32)
+        return np.asarray(cv2.GaussianBlur(form, (0, 0), 0.06 * window.unit_px), np.float32)
 
     def _folds(self, sitting: Sitting, window: Window, x: float, arm: Array) -> Array:
         """Folds fall almost straight in front and run around the arms."""
@@ -151,7 +151,7 @@ class Gown:
         around = (-np.sign(off) * (0.75 + 0.25 * np.sin(window.y * 2.3))).astype(np.float32)
         sleeve = creases(window, sitting.rng, lean=around, size=self.cloth.fold_size * 1.1, stretch=2.2)
         seam = np.exp(-(((arm - 0.5) / 0.3) ** 2)) * smoothstep(1.7, 1.9, window.y)
-        return np.asarray(0.75 * body * (1 - arm) + 0.9 * sleeve * arm - 0.28 * seam, np.float32)
+        return np.asarray(0.75 * body * (1 - arm) + 0.9 * sleeve * arm - 0.12 * seam, np.float32)
 
 
 @dataclass(frozen=True)

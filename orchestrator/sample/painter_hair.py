@@ -107,7 +107,6 @@ class Crown:
         """Lay it over the head."""
         x, y, half, high = sitting.skull
         window = sitting.window(x - half - 0.6, y - high - 0.9, x + half + 0.6, self.sides + 0.5)
-        outer = dome((x, y), (half + self.volume, high + self.height), bottom=self.sides)
         edge = [
             (0.748, self.sides),
             (0.70, self.sides - 0.30),
@@ -117,7 +116,8 @@ class Crown:
             (self.part * 0.5, self.hairline + self.peak),
         ]
         inner = [sitting.on_face(a, b) for a, b in edge] + [sitting.on_face(-a, b) for a, b in reversed(edge[:-1])]
-        mask = window.fill(outer + smooth(inner, count=80))
+        radii = (half + self.volume, high + self.height)
+        mask = window.fill(dome((x, y), radii, inner=smooth(inner, count=80), bottom=self.sides))
         # The mass follows the skull, and lies flat where it leaves the forehead.
         bulk = sitting.skull_depth(window, grown=max(self.volume, self.height))
         rim = np.minimum(rounded(mask, window.unit_px, radius=0.10), 0.10)
@@ -215,14 +215,13 @@ class Curls:
     count: int = 34
     size: float = 0.17
     hairline: float = -0.62
-    sides: float = 0.05  # how far down they go before the ears
     forehead: float = 0.35  # share of them that fall on the forehead and temples
 
     def paint(self, sitting: Sitting) -> None:
         """Lay them one by one."""
         rng = sitting.rng
         x, y, half, high = sitting.skull
-        outline = dome((x, y), (half + 0.07, high + 0.10), bottom=self.sides)[8:-8]
+        outline = ring((x, y), (half + 0.07, high + 0.10), start=170, stop=370)
         temples = [(0.68, -0.18), (0.62, -0.38), (0.45, self.hairline), (0.0, self.hairline - 0.06)]
         brow = smooth([sitting.on_face(*p) for p in temples + [(-a, b) for a, b in reversed(temples[:-1])]], count=60)
         for _ in range(self.count):

@@ -12,18 +12,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from orchestrator.sample.painter import Portrait, finish, paint_portrait, paint_together, place
+from orchestrator.sample.painter import Portrait, finish, paint_portrait, paint_together, place, set_up
 from orchestrator.sample.painter_age import Wear
 from orchestrator.sample.painter_backdrop import Studio
 from orchestrator.sample.painter_flowers import Fruit, Leaf, Rose
 from orchestrator.sample.painter_geometry import smoothstep
 from orchestrator.sample.painter_landscape import View
 from orchestrator.sample.painter_noise import clouds, streaks
-from orchestrator.sample.painter_scene import Easel, Scene, facing
+from orchestrator.sample.painter_scene import Easel, facing
 from orchestrator.sample.painter_sitting import Cloth, Place, Rgb, Thing, lay_cloth, ring
 from orchestrator.sample.palette import LANTERN, LOOSE, NORTH, SMOOTH
 
 Picture = NDArray[np.uint8]
+
+MIDDLE: Place = (0.5, 0.5)
 
 LEMON: Rgb = (0.68, 0.54, 0.13)
 GRAPE: Rgb = (0.13, 0.06, 0.10)
@@ -32,17 +34,17 @@ POMEGRANATE: Rgb = (0.36, 0.10, 0.06)
 
 def paint_landscape(view: View, *, seed: int, size_px: tuple[int, int] = (1200, 900)) -> Picture:
     """Paint a landscape without anybody in it; RGB."""
-    easel = _easel(size_px, seed, unit=0.19)
+    easel = set_up(size_px, np.random.default_rng(seed), eyes=MIDDLE, scale=0.19)
     view.paint(easel)
-    return finish(easel.scene, easel.rng, light=NORTH, hand=LOOSE, wear=Wear(varnish=0.3))
+    return finish(easel, size_px, light=NORTH, hand=LOOSE, wear=Wear(varnish=0.3))
 
 
 def paint_far_figure(sitter: Portrait, view: View, *, seed: int, size_px: tuple[int, int] = (1200, 900)) -> Picture:
     """Paint somebody far away in a wide landscape: the face is a few pixels; RGB."""
-    easel = _easel(size_px, seed, unit=0.19)
+    easel = set_up(size_px, np.random.default_rng(seed), eyes=MIDDLE, scale=0.19)
     view.paint(easel)
-    place(easel.scene, replace(sitter, size_px=size_px, eyes=(0.36, 0.56), scale=0.028), easel.rng)
-    return finish(easel.scene, easel.rng, light=sitter.light, hand=LOOSE, wear=Wear(varnish=0.3))
+    place(easel, replace(sitter, eyes=(0.36, 0.56), scale=0.028))
+    return finish(easel, size_px, light=sitter.light, hand=LOOSE, wear=Wear(varnish=0.3))
 
 
 def paint_pair(sitters: Sequence[Portrait], *, seed: int, size_px: tuple[int, int] = (1200, 900)) -> Picture:
@@ -63,19 +65,13 @@ def paint_ruined(sitter: Portrait, *, seed: int) -> Picture:
 
 def paint_still_life(*, seed: int, size_px: tuple[int, int] = (1120, 900)) -> Picture:
     """Paint lemons, grapes, a pomegranate and roses on a table; RGB."""
-    easel = _easel(size_px, seed, unit=0.25)
+    easel = set_up(size_px, np.random.default_rng(seed), eyes=MIDDLE, scale=0.25)
     Studio((0.15, 0.12, 0.085), light_side=1).paint(easel)
     _table(easel)
     _plate(easel, (-0.25, 0.86))
     for thing in (*_bunch(easel.rng), *_fruit(), *_roses()):
         thing.paint(easel)
-    return finish(easel.scene, easel.rng, light=LANTERN, hand=SMOOTH, wear=Wear(cracks=0.5))
-
-
-def _easel(size_px: tuple[int, int], seed: int, *, unit: float) -> Easel:
-    width, height = size_px
-    scene = Scene(width, height, unit_px=unit * height)
-    return Easel(scene, np.random.default_rng(seed), (width / 2, height / 2), unit * height)
+    return finish(easel, size_px, light=LANTERN, hand=SMOOTH, wear=Wear(cracks=0.5))
 
 
 def _table(easel: Easel) -> None:

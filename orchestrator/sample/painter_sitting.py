@@ -200,14 +200,21 @@ def ring(center: Place, radii: Place, *, start: float = 0.0, stop: float = 360.0
     return [(center[0] + radii[0] * float(np.cos(a)), center[1] + radii[1] * float(np.sin(a))) for a in angles]
 
 
-def dome(center: Place, radii: Place, *, bottom: float, count: int = 90) -> list[Place]:
-    """Return the outline of hair or a cap from lower left over the top to lower right; it ends at y = `bottom`.
+def dome(center: Place, radii: Place, *, inner: list[Place], bottom: float) -> list[Place]:
+    """Return the outline of hair or a cap: from lower left over the top to lower right, then back along the face.
 
-    Above the centre it is half an ellipse; below, the sides stay nearly straight, as the head does, and turn in.
+    Above the centre it is half an ellipse; below, the sides stay nearly straight, as the head does, and turn in, but
+    never over the face.
+
+    Args:
+        center: Of the ellipse, head units.
+        radii: Its half width and half height.
+        inner: The edge towards the face, from right to left.
+        bottom: y where the sides end.
     """
-    upper = ring(center, radii, start=180, stop=360, count=count)
     drops = np.sin(np.linspace(0, np.pi / 2, 16))[1:] * max(0.0, bottom - center[1])
     reach = max(0.1, bottom - center[1]) + 0.045
     sides = [(radii[0] * float((1 - (d / reach) ** 6) ** (1 / 6)), center[1] + float(d)) for d in drops]
-    left = [(center[0] - a, b) for a, b in reversed(sides)]
-    return left + upper + [(center[0] + a, b) for a, b in sides]
+    right = [(max(center[0] + a, inner[0][0]), b) for a, b in sides]
+    left = [(min(center[0] - a, inner[-1][0]), b) for a, b in reversed(sides)]
+    return left + ring(center, radii, start=180, stop=360) + right + inner

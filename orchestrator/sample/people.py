@@ -73,7 +73,7 @@ ACCEPTED = (
         1609,
         _portrait(gallery_baroque.BLAUWVOET),
         "Cornelis Blauwvoet",
-        ("portrait", "baroque", "chapeau"),
+        ("portrait", "homme", "baroque", "chapeau"),
     ),
     Sample(
         "ostrelle",
@@ -82,7 +82,7 @@ ACCEPTED = (
         1637,
         _portrait(gallery_baroque.OSTRELLE),
         "Marguerite d'Ostrelle",
-        ("portrait", "baroque", "dentelle"),
+        ("portrait", "femme", "baroque", "dentelle"),
     ),
     Sample(
         "courcelle",
@@ -91,7 +91,7 @@ ACCEPTED = (
         1648,
         _portrait(gallery_baroque.COURCELLE),
         "Aleth Courcelle",
-        ("portrait", "baroque", "perle"),
+        ("portrait", "femme", "baroque", "perle"),
     ),
     Sample(
         "froment",
@@ -100,7 +100,7 @@ ACCEPTED = (
         1659,
         _portrait(gallery_baroque.FROMENT),
         "Baltazar Froment",
-        ("portrait", "baroque", "barbe"),
+        ("portrait", "homme", "baroque", "barbe"),
     ),
     Sample(
         "assan",
@@ -109,7 +109,7 @@ ACCEPTED = (
         1698,
         _portrait(gallery_rococo.ASSAN),
         "Ludovico Assan",
-        ("portrait", "baroque", "velours"),
+        ("portrait", "homme", "baroque", "velours"),
     ),
     Sample(
         "benarra",
@@ -118,7 +118,7 @@ ACCEPTED = (
         1705,
         _portrait(gallery_rococo.BENARRA),
         "Yusuf Benarra",
-        ("portrait", "baroque", "turban"),
+        ("portrait", "homme", "baroque", "turban"),
     ),
     Sample(
         "pontcarre",
@@ -127,7 +127,7 @@ ACCEPTED = (
         1746,
         _portrait(gallery_rococo.PONTCARRE),
         "Angélique de Pontcarré",
-        ("portrait", "rococo", "roses"),
+        ("portrait", "femme", "rococo", "roses"),
     ),
     Sample(
         "lebrac",
@@ -136,7 +136,7 @@ ACCEPTED = (
         1752,
         _portrait(gallery_rococo.LEBRAC),
         "Hyacinthe Lebrac",
-        ("portrait", "rococo", "perruque"),
+        ("portrait", "homme", "rococo", "perruque"),
         orientation=6,
     ),
     Sample(
@@ -146,7 +146,7 @@ ACCEPTED = (
         1816,
         _portrait(gallery_romantic.THISTLEWOOD),
         "Arabella Thistlewood",
-        ("portrait", "romanticism", "bonnet"),
+        ("portrait", "woman", "romanticism", "bonnet"),
     ),
     Sample(
         "dunmore",
@@ -155,7 +155,7 @@ ACCEPTED = (
         1824,
         _portrait(gallery_romantic.DUNMORE),
         "Percival Dunmore",
-        ("portrait", "romanticism", "landscape format"),
+        ("portrait", "man", "romanticism", "landscape format"),
     ),
     Sample(
         "baptiste",
@@ -164,7 +164,7 @@ ACCEPTED = (
         1831,
         _portrait(gallery_romantic.BAPTISTE),
         "Célestine Baptiste",
-        ("portrait", "romanticism", "shawl"),
+        ("portrait", "woman", "romanticism", "shawl"),
     ),
     Sample(
         "kerbrat",
@@ -173,7 +173,7 @@ ACCEPTED = (
         1869,
         _portrait(gallery_romantic.KERBRAT),
         "Jeanne Kerbrat",
-        ("portrait", "plein air", "châle"),
+        ("portrait", "femme", "plein air", "châle"),
     ),
     Sample(
         "tanguy",
@@ -182,7 +182,7 @@ ACCEPTED = (
         1878,
         _portrait(gallery_modern.TANGUY),
         "Rosalie Tanguy",
-        ("portrait", "plein air", "chapeau de paille"),
+        ("portrait", "femme", "plein air", "chapeau de paille"),
     ),
     Sample(
         "goulven",
@@ -191,7 +191,7 @@ ACCEPTED = (
         1884,
         _portrait(gallery_modern.GOULVEN),
         "Yann Goulven",
-        ("portrait", "plein air", "mer"),
+        ("portrait", "homme", "plein air", "mer"),
     ),
     Sample(
         "desrosiers",
@@ -200,7 +200,7 @@ ACCEPTED = (
         1903,
         _portrait(gallery_modern.DESROSIERS),
         "Blanche Desrosiers",
-        ("portrait", "belle époque", "plume"),
+        ("portrait", "femme", "belle époque", "plume"),
     ),
     Sample(
         "zhou",
@@ -209,7 +209,7 @@ ACCEPTED = (
         1912,
         _portrait(gallery_modern.ZHOU),
         "Zhou Meilan",
-        ("portrait", "belle époque", "chignon"),
+        ("portrait", "femme", "belle époque", "chignon"),
     ),
 )
 
