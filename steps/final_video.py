@@ -95,13 +95,17 @@ class FinalVideo(LocalStep):
 
 
 def _clips(context: Context) -> list[Clip]:
-    """Return the three clips; each leaves out the frame that its neighbour shows already."""
+    """Return the three clips; each leaves out the frame that its neighbour shows already.
+
+    The transition ends on the first talking frame, the way back begins on the last one and ends on the painting, with
+    which the transition begins when the video loops.
+    """
     clips = []
-    for step, skip, drop in (("transition", 0, 1), ("script_video", 0, 0), ("outro", 1, 0)):
+    for step, skip, drop in (("transition", 0, 1), ("script_video", 0, 0), ("outro", 1, 1)):
         path = context.file(step, "clip")
-        frames = cut.frames_of(path) - skip - drop
-        if frames < 2:
-            raise InvalidInput(f"the clip of step {step} has no pictures", path=str(path))
+        frames = cut.frames_at(path, context.options.video.fps) - skip - drop
+        if frames < cut.BLEND_FRAMES:
+            raise InvalidInput(f"the clip of step {step} has too few pictures", path=str(path))
         captions = "captions.ass" if step == "script_video" else None
         clips.append(Clip(path, frames, skip, captions))
     return clips

@@ -7,7 +7,7 @@ that comes from outside is ever part of an argument or a filter.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from steps.external import ffmpeg_program
 from steps.external.media import opened, probe
 from steps.workfiles import partial, write_text
 
-BLEND_FRAMES = 3
+BLEND_FRAMES = 4
 """How long the edge of a clip is blended into the next one: enough to hide a step in colour, too short to be seen."""
 
 _BT709 = {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv"}
@@ -24,7 +24,7 @@ _UNTAGGED = 2  # AVCOL_SPC_UNSPECIFIED
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip of the cut."""
+    """One clip of the cut. Frames are counted at the rate of the finished video, in the clip's own time."""
 
     path: Path
     frames: int  # how many are used, from `skip` on
@@ -46,8 +46,9 @@ class Picture:
 def join(clips: Sequence[Clip], overlay: str, picture: Picture, *, fonts: str, out: Path) -> Path:
     """Join clips frame for frame at one rate and size, draw an ASS script over all of it, and encode it once.
 
-    A clip's frames are shown one by one at the new rate: what was made at 16 a second plays half as fast again at 24,
-    with every frame sharp and none doubled. At a join, the last frame of a clip fades over the first ones of the next.
+    A clip made at another rate keeps its speed; the frames between its own are blended. At each join the last frame of
+    a clip fades over the first ones of the next, and the end of the last clip fades into the beginning of the first,
+    which is what comes next when the video loops. No frame is added or lost by that: the cut is as long as its clips.
 
     Args:
         clips: In order.
@@ -63,30 +64,32 @@ def join(clips: Sequence[Clip], overlay: str, picture: Picture, *, fonts: str, o
     import ffmpeg
 
     work = out.parent
+    names = [
+        ffmpeg_program.stage(clip.path, into=work, name=f"clip{number}{clip.path.suffix}")
+        for number, clip in enumerate(clips)
+    ]
     joined: Any = None
     length = 0
-    for number, clip in enumerate(clips):
-        name = ffmpeg_program.stage(clip.path, into=work, name=f"clip{number}{clip.path.suffix}")
+    for name, clip in zip(names, clips, strict=True):
         stream = _normalised(ffmpeg.input(name).video, clip, picture, fonts=fonts)
-        if joined is None:
-            joined = stream
-        else:
-            held = joined.filter("tpad", stop=BLEND_FRAMES, stop_mode="clone")
-            joined = ffmpeg.filter(
-                [held, stream],
-                "xfade",
-                transition="fade",
-                duration=f"{BLEND_FRAMES / picture.fps:.6f}",
-                offset=f"{length / picture.fps:.6f}",
-            )
+        held = None if joined is None else joined.filter("tpad", stop=BLEND_FRAMES, stop_mode="clone")
+        joined = stream if held is None else _faded(held, stream, at=length, picture=picture)
         length += clip.frames
+    # By another name: two inputs of one name would be one node of the graph.
+    first = ffmpeg_program.stage(clips[0].path, into=work, name=f"again{clips[0].path.suffix}")
+    again = _normalised(ffmpeg.input(first).video, replace(clips[0], frames=1), picture, fonts=fonts)
+    again = again.filter("tpad", stop=BLEND_FRAMES, stop_mode="clone")
+    joined = _faded(joined, again, at=length - BLEND_FRAMES, picture=picture)
     joined = joined.filter("ass", overlay, fontsdir=fonts).filter("trim", end_frame=length).filter("format", "yuv420p")
     encode = {
         "c:v": "libx264",
         "preset": picture.preset,
         "crf": picture.crf,
+        "maxrate": "12M",
+        "bufsize": "24M",
         "profile:v": "high",
         "g": picture.fps * 2,
+        "bf": 2,
         "flags": "+cgop",
         "r": picture.fps,
         "fps_mode": "cfr",
@@ -103,14 +106,40 @@ def join(clips: Sequence[Clip], overlay: str, picture: Picture, *, fonts: str, o
     return out
 
 
+def frames_at(path: Path, fps: int) -> int:
+    """Return how many frames a clip has at another rate, from its first picture to its last; 0 for one without any.
+
+    A clip of 49 frames at 16 a second shows its last one after 3 s: that is frame 72 at 24, so it has 73.
+    """
+    video = probe(path).video
+    if video is None or not video.frames or not video.fps:
+        return 0
+    return round((video.frames - 1) * fps / video.fps) + 1
+
+
+def _faded(before: Any, after: Any, *, at: int, picture: Picture) -> Any:
+    """Let one stream fade into another from a frame on."""
+    import ffmpeg
+
+    duration, offset = (f"{frames / picture.fps:.6f}" for frames in (BLEND_FRAMES, at))
+    return ffmpeg.filter([before, after], "xfade", transition="fade", duration=duration, offset=offset)
+
+
 def _normalised(stream: Any, clip: Clip, picture: Picture, *, fonts: str) -> Any:
     """Bring a clip to the cut's rate, size, colours and clock, with its captions drawn at the final size."""
+    video = probe(clip.path).video
+    if video is not None and abs(video.fps - picture.fps) > 0.01:
+        # Blended rather than doubled: 16 in 24 would show every second frame twice, which stutters. Motion search
+        # (`minterpolate`) takes longer than the whole encode. Before scaling, while the pictures are small.
+        stream = stream.filter("framerate", fps=picture.fps, interp_start=0, interp_end=255, scene=100)
     stream = stream.filter("trim", start_frame=clip.skip, end_frame=clip.skip + clip.frames)
     stream = stream.filter("setpts", f"N/{picture.fps}/TB").filter("fps", picture.fps)
     scale: dict[str, Any] = {"flags": "lanczos", "out_color_matrix": "bt709", "out_range": "tv"}
     if _is_untagged(clip.path):
         scale["in_color_matrix"] = "bt601"  # what encoders make of RGB when nobody tells them otherwise
-    stream = stream.filter("scale", picture.width, picture.height, **scale)
+    # A clip of another shape fills the picture; what sticks out is cut off evenly.
+    stream = stream.filter("scale", picture.width, picture.height, force_original_aspect_ratio="increase", **scale)
+    stream = stream.filter("crop", picture.width, picture.height)
     if clip.captions is not None:
         stream = stream.filter("ass", clip.captions, fontsdir=fonts)
     return stream.filter("settb", "AVTB").filter("setsar", 1).filter("format", "yuv420p")
@@ -173,9 +202,3 @@ def still(video: Path, time_s: float, overlay: str, *, fonts: str, size: tuple[i
         graph = ffmpeg.output(stream, beside.name, vframes=1, **{"q:v": 3, "pix_fmt": "yuvj420p", "update": 1})
         ffmpeg_program.run(ffmpeg_program.arguments_of(graph), cwd=work, timeout_s=60, log=work / "ffmpeg.log")
     return out
-
-
-def frames_of(path: Path) -> int:
-    """Return how many frames a clip has; 0 for one without pictures."""
-    video = probe(path).video
-    return 0 if video is None else video.frames
