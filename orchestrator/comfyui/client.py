@@ -17,13 +17,10 @@ from typing import Any
 from orchestrator.clock import Clock
 from orchestrator.comfyui import downloads, replies, submission
 from orchestrator.comfyui.errors import NotComfyUI
+from orchestrator.comfyui.pace import STEADY, Pace
 from orchestrator.comfyui.replies import HistoryEntry, Location, OutputFile, Place, QueueView, SystemStats
 from orchestrator.comfyui.transport import Transport
 from steps.manifest import OutputSpec
-
-RECHECK_S = 0.6
-"""Between two looks before a prompt counts as unknown: two GETs are not one moment, so the first may fall between the
-queue and the history."""
 
 
 class ComfyClient:
@@ -37,6 +34,7 @@ class ComfyClient:
         clock: Clock,
         connect_timeout_s: float = 5.0,
         read_timeout_s: float = 30.0,
+        pace: Pace = STEADY,
     ) -> None:
         """Take note of the address; nothing is sent yet.
 
@@ -46,12 +44,14 @@ class ComfyClient:
             clock: Where the time comes from.
             connect_timeout_s: Seconds for the connection to open.
             read_timeout_s: Seconds without a byte of the answer. A node may hold the server up for as long.
+            pace: How long before a second look.
 
         Raises:
             NotComfyUI: the address is not one.
         """
         self.client_id = client_id
         self.clock = clock
+        self._recheck_s = pace.recheck_s
         self.http = Transport(url, connect_timeout_s=connect_timeout_s, read_timeout_s=read_timeout_s)
 
     @property
@@ -114,10 +114,10 @@ class ComfyClient:
         return Location(Place.FINISHED, entry=entry) if entry is not None else Location(Place.UNKNOWN)
 
     def locate(self, prompt_id: str) -> Location:
-        """Return where a prompt is; UNKNOWN only after a second look `RECHECK_S` later."""
+        """Return where a prompt is; UNKNOWN only after a second look a moment later."""
         location = self.look(prompt_id)
         if location.place is Place.UNKNOWN:
-            self.clock.wait(threading.Event(), RECHECK_S)
+            self.clock.wait(threading.Event(), self._recheck_s)
             location = self.look(prompt_id)
         return location
 

@@ -19,11 +19,10 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from orchestrator.comfyui.messages import HELLO, Event, Hello, parse_message
+from orchestrator.comfyui.pace import STEADY, Pace
 from orchestrator.comfyui.transport import Transport
 
-HELLO_TIMEOUT_S = 10.0  # a node may hold the server up; only then is an unanswered socket taken for deaf
 CLOSE_TIMEOUT_S = 1.0
-MISSING_AFTER_S = 2.0
 PAUSES_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)  # between tries to connect; the last one repeats
 
 _quiet = logging.getLogger("nightreel.websockets")  # the library's own log repeats what the retries already handle
@@ -38,13 +37,21 @@ class EventStream:
         client_id: Under which the prompts are submitted.
         deliver: Called in the reading thread with each event; must be quick and must not raise.
         changed: Called in the reading thread when the socket became live or was lost.
+        pace: How long to wait for what.
     """
 
     def __init__(
-        self, http: Transport, client_id: str, *, deliver: Callable[[Event], None], changed: Callable[[], None]
+        self,
+        http: Transport,
+        client_id: str,
+        *,
+        deliver: Callable[[Event], None],
+        changed: Callable[[], None],
+        pace: Pace = STEADY,
     ) -> None:
         self._url = f"{http.socket_url}?clientId={quote(client_id, safe='')}"
         self._connect_timeout_s = http.connect_timeout_s
+        self._pace = pace
         self._deliver = deliver
         self._changed = changed
         self._stop = threading.Event()
@@ -70,7 +77,7 @@ class EventStream:
     @property
     def is_missing(self) -> bool:
         """Tell whether events could not have come for a while: for longer than opening a new socket takes."""
-        return not self.is_useful and (self.is_live or time.monotonic() - self._lost_at > MISSING_AFTER_S)
+        return not self.is_useful and (self.is_live or time.monotonic() - self._lost_at > self._pace.missing_after_s)
 
     def start(self) -> None:
         """Open the socket in the background. Returns at once, whether or not there is a server."""
@@ -135,7 +142,7 @@ class EventStream:
                 self._url,
                 sock=raw,
                 compression=None,
-                open_timeout=HELLO_TIMEOUT_S,
+                open_timeout=self._pace.hello_timeout_s,
                 ping_interval=None,  # pongs come from the server's event loop, late and without meaning
                 close_timeout=CLOSE_TIMEOUT_S,
                 max_size=None,  # a picture in a frame may be many megabytes
@@ -148,14 +155,14 @@ class EventStream:
             self._connection = connection
             self._renew.clear()
             connection.send(HELLO)
-            self._read(connection, hello_until=time.monotonic() + HELLO_TIMEOUT_S)
+            self._read(connection, hello_until=time.monotonic() + self._pace.hello_timeout_s)
 
     def _read(self, connection: ClientConnection, *, hello_until: float) -> None:
         while not self._stop.is_set() and not self._renew.is_set():
             if not self._live.is_set() and time.monotonic() > hello_until:
                 return  # deaf
             try:
-                message = connection.recv(timeout=1.0)
+                message = connection.recv(timeout=self._pace.socket_check_s)
             except TimeoutError:
                 continue
             except ConnectionClosed:

@@ -18,6 +18,7 @@ from orchestrator.comfyui.errors import ComfyUIError, Hung, Stopped
 from orchestrator.comfyui.events import EventStream
 from orchestrator.comfyui.failures import failure_of
 from orchestrator.comfyui.messages import Event
+from orchestrator.comfyui.pace import STEADY, Pace
 from orchestrator.comfyui.progress import Progress, Started
 from orchestrator.comfyui.replies import HistoryEntry, Outcome, Place
 from orchestrator.comfyui.restart import Restarted, Restarter, restart_and_wait
@@ -30,7 +31,6 @@ __all__ = ["HistoryEntry", "InstanceSession", "Listener", "Progress", "Started"]
 
 TELL_EVERY_S = 0.1  # progress is told at most so often
 STOP_CHECK_S = 0.15  # how soon a stop is noticed
-DOWN_AFTER_S = 10.0
 NEVER = threading.Event()
 
 Listener = Callable[[Progress | Started], None]
@@ -46,8 +46,8 @@ class InstanceSession:
         *,
         clock: Clock,
         client_id: str = "",
-        down_after_s: float = DOWN_AFTER_S,
         read_timeout_s: float = 30.0,
+        pace: Pace = STEADY,
     ) -> None:
         """Take note of the instance; nothing is sent before `start`.
 
@@ -56,8 +56,8 @@ class InstanceSession:
             url: Such as `http://127.0.0.1:8188`.
             clock: Where the time comes from.
             client_id: The same one after a crash brings the events of prompts that still run; by default a new one.
-            down_after_s: Seconds without a connection after which waits end with `InstanceDown`.
             read_timeout_s: Seconds that a submission or transfer waits for an answer.
+            pace: How often it is asked, and how long its silences are borne.
 
         Raises:
             NotComfyUI: the address is not one.
@@ -65,10 +65,12 @@ class InstanceSession:
         self.name = name
         self._clock = clock
         client_id = client_id or str(uuid.uuid4())
-        self.client = ComfyClient(url, client_id=client_id, clock=clock, read_timeout_s=read_timeout_s)
+        self.client = ComfyClient(url, client_id=client_id, clock=clock, read_timeout_s=read_timeout_s, pace=pace)
         self._board = Board(clock)
-        self.events = EventStream(self.client.http, client_id, deliver=self._take, changed=self._socket_changed)
-        self._tracker = Tracker(self.client, self._board, socket=self.events, down_after_s=down_after_s)
+        self.events = EventStream(
+            self.client.http, client_id, deliver=self._take, changed=self._socket_changed, pace=pace
+        )
+        self._tracker = Tracker(self.client, self._board, socket=self.events, pace=pace)
         self._closed = threading.Event()
 
     @property

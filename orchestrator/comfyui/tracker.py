@@ -11,19 +11,12 @@ import threading
 from collections.abc import Sequence
 
 from orchestrator.clock import Clock
-from orchestrator.comfyui.client import RECHECK_S, ComfyClient
+from orchestrator.comfyui.client import ComfyClient
 from orchestrator.comfyui.errors import AnswerTimedOut, ComfyUIError, PromptLost
 from orchestrator.comfyui.events import EventStream
+from orchestrator.comfyui.pace import Pace
 from orchestrator.comfyui.replies import Place
 from orchestrator.comfyui.watch import Board, Watch
-
-HURRY_S = (0.002, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25)
-"""Waits before each question for the history of a prompt that an event called ended: it is written right after."""
-GIVE_UP_HURRY_S = 3.0  # an end without a history by then: look everywhere
-SILENT_POLL_S = (0.25, 2.0)  # while no socket is live: from, up to
-LIVE_POLL_S = 2.0  # while one is, but says nothing
-FLOWING_POLL_S = 5.0  # while events flow
-POLL_TIMEOUT_S = 10.0
 
 
 class Tracker:
@@ -33,15 +26,15 @@ class Tracker:
         client: How to ask.
         board: What is watched, and where answers go.
         socket: Whether events come, and the means to open it anew.
-        down_after_s: Seconds without a connection after which the prompts are told that the instance is down.
+        pace: How often to ask.
     """
 
-    def __init__(self, client: ComfyClient, board: Board, *, socket: EventStream, down_after_s: float) -> None:
+    def __init__(self, client: ComfyClient, board: Board, *, socket: EventStream, pace: Pace) -> None:
         self._client = client
         self._clock: Clock = client.clock
         self._board = board
         self._socket = socket
-        self._down_after_s = down_after_s
+        self._pace = pace
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -97,17 +90,20 @@ class Tracker:
         if not watches:
             return None
         now = self._clock.monotonic()
-        if self._down_since is None and any(_is_ending(watch, now) for watch in watches):
-            return HURRY_S[min(self._hurried, len(HURRY_S) - 1)]
+        if self._down_since is None and any(self._is_ending(watch, now) for watch in watches):
+            return self._pace.hurry_s[min(self._hurried, len(self._pace.hurry_s) - 1)]
         delays = [
-            watch.absent_since + RECHECK_S - self._looked_at for watch in watches if watch.absent_since is not None
+            watch.absent_since + self._pace.recheck_s - self._looked_at
+            for watch in watches
+            if watch.absent_since is not None
         ]
-        if not self._socket.is_useful or self._down_since is not None:
-            first, last = SILENT_POLL_S
+        blind = self._down_since is not None or not self._socket.is_useful
+        if blind or any(watch.foreign for watch in watches):
+            first, last = self._pace.silent_poll_s
             delays.append(min(last, first * 1.25**self._quiet_looks))
         else:
-            heard_at = max((watch.alive_at for watch in watches if not watch.foreign), default=0.0)
-            delays.append(min(FLOWING_POLL_S, LIVE_POLL_S + max(0.0, heard_at - self._looked_at)))
+            heard_at = max(watch.alive_at for watch in watches)
+            delays.append(min(self._pace.flowing_poll_s, self._pace.live_poll_s + max(0.0, heard_at - self._looked_at)))
         return max(0.01, min(delays))
 
     def _poll(self, watches: Sequence[Watch]) -> None:
@@ -115,7 +111,7 @@ class Tracker:
             return
         try:
             now = self._clock.monotonic()
-            ending = [watch for watch in watches if _is_ending(watch, now)]
+            ending = [watch for watch in watches if self._is_ending(watch, now)]
             if ending and self._down_since is None:
                 self._hurried += 1
                 self._fetch_ended(ending)
@@ -130,14 +126,14 @@ class Tracker:
 
     def _fetch_ended(self, watches: Sequence[Watch]) -> None:
         for watch in watches:
-            entry = self._client.history(watch.prompt_id, read_timeout_s=POLL_TIMEOUT_S)
+            entry = self._client.history(watch.prompt_id, read_timeout_s=self._pace.poll_timeout_s)
             if entry is not None:
                 self._board.settle(watch, entry=entry)
 
     def _look(self, watches: Sequence[Watch]) -> None:
         """Look for every prompt: first the queue, then the history; in this order no prompt can slip through."""
         restarted = self._note_restart()
-        queue = self._client.queue(read_timeout_s=POLL_TIMEOUT_S)
+        queue = self._client.queue(read_timeout_s=self._pace.poll_timeout_s)
         for watch in watches:
             place, item = queue.find(watch.prompt_id)
             if item is not None:
@@ -146,11 +142,11 @@ class Tracker:
                 if place is Place.RUNNING and (watch.foreign or self._socket.is_missing):
                     self._board.seen_healthy(watch)
                 continue
-            entry = self._client.history(watch.prompt_id, read_timeout_s=POLL_TIMEOUT_S)
+            entry = self._client.history(watch.prompt_id, read_timeout_s=self._pace.poll_timeout_s)
             if entry is not None:
                 self._doubt_socket(watch)
                 self._board.settle(watch, entry=entry)
-            elif self._board.seen_nowhere(watch) >= RECHECK_S - 0.05 or restarted:
+            elif self._board.seen_nowhere(watch) >= self._pace.recheck_s - 0.05 or restarted:
                 why = "it has restarted" if restarted else "it restarted, or its queue or history was cleared"
                 message = f"{self._client.url} knows nothing of the prompt any more: {why}"
                 self._board.settle(watch, error=PromptLost(message, prompt_id=watch.prompt_id))
@@ -160,7 +156,7 @@ class Tracker:
         if not self._doubtful:
             return False
         before = self.boot_id
-        self.boot_id = self._client.system_stats(read_timeout_s=POLL_TIMEOUT_S).boot_id
+        self.boot_id = self._client.system_stats(read_timeout_s=self._pace.poll_timeout_s).boot_id
         self._doubtful = False
         return before is not None and self.boot_id is not None and before != self.boot_id
 
@@ -169,7 +165,7 @@ class Tracker:
         self._doubtful = True
         if self._down_since is None:
             self._down_since = now
-        if now - self._down_since >= self._down_after_s:
+        if now - self._down_since >= self._pace.down_after_s:
             for watch in watches:
                 self._board.settle(watch, error=error.about(prompt_id=watch.prompt_id))
 
@@ -178,6 +174,5 @@ class Tracker:
         if self._socket.is_live and watch.ended_at is None and not (watch.foreign or watch.reattached):
             self._socket.renew(was_deaf=True)
 
-
-def _is_ending(watch: Watch, now: float) -> bool:
-    return watch.ended_at is not None and now - watch.ended_at < GIVE_UP_HURRY_S
+    def _is_ending(self, watch: Watch, now: float) -> bool:
+        return watch.ended_at is not None and now - watch.ended_at < self._pace.hurry_for_s

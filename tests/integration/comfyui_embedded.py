@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ class Embedded:
     arguments: tuple[str, ...] = ()
     url: str = ""
     process: subprocess.Popen[bytes] | None = None
-    _sessions: list[Any] = field(default_factory=list)
+    is_damaged: bool = False  # alive, but of no use to the next test
 
     def start(self) -> None:
         """Start it, at the same port as before if it had one; block until it answers."""
@@ -50,6 +50,7 @@ class Embedded:
         """Kill it if it lives, and start it anew."""
         self.kill()
         self.start()
+        self.is_damaged = False
 
     def misbehave(self, kind: str, **facts: Any) -> None:
         """Ask for a fault; see orchestrator/embedded/faults.py."""

@@ -29,6 +29,7 @@ from orchestrator.comfyui.errors import (
     Refused,
     ServerFault,
 )
+from orchestrator.comfyui.pace import Pace
 from orchestrator.comfyui.progress import Progress, Started
 from orchestrator.comfyui.replies import Outcome, Place
 from orchestrator.comfyui.session import InstanceSession
@@ -37,12 +38,13 @@ from steps.manifest import OutputSpec
 
 pytestmark = pytest.mark.comfyui
 
+QUICK = Pace(live_poll_s=0.5)
 OUT = {"image": OutputSpec.model_validate({"node": "OUT", "media": "image", "width": 64, "height": 48})}
 
 
 @pytest.fixture(scope="module")
 def session(comfyui_url: str) -> Iterator[InstanceSession]:
-    with InstanceSession("card0", comfyui_url, clock=SystemClock(), read_timeout_s=20) as session:
+    with InstanceSession("card0", comfyui_url, clock=SystemClock(), read_timeout_s=20, pace=QUICK) as session:
         assert session.events.wait_live(15)
         yield session
 
@@ -245,7 +247,7 @@ def test_an_interrupted_prompt_is_told_as_such(session, dev_nodes):
 def test_a_waiting_prompt_can_be_withdrawn(session, dev_nodes):
     """It leaves no trace, and whoever waits for it is told that it is lost."""
     runs, waits = new_id(), new_id()
-    session.submit(runs, sleeping(10, 0.1))
+    session.submit(runs, sleeping(20, 0.1))
     session.submit(waits, picture())
     assert session.client.locate(waits).place is Place.PENDING
     with ThreadPoolExecutor() as pool:
@@ -259,7 +261,7 @@ def test_a_waiting_prompt_can_be_withdrawn(session, dev_nodes):
 def test_another_process_re_attaches_by_the_id_alone(comfyui_url, session, dev_nodes):
     """What a crash left on the card is waited for, not made again."""
     prompt_id = new_id()
-    session.submit(prompt_id, sleeping(10, 0.1))
+    session.submit(prompt_id, sleeping(10, 0.05))
     with InstanceSession("card0", comfyui_url, clock=SystemClock()) as other:
         entry = other.wait(prompt_id, idle_timeout_s=20, total_timeout_s=40)
     assert entry.prompt_id == prompt_id
@@ -291,7 +293,7 @@ def test_a_stalled_server_is_waited_for(session, classes, dev_nodes):
     with impatient:
         assert impatient.events.wait_live(10)
         blocking, after = new_id(), new_id()
-        impatient.submit(blocking, picture(source=node("HoldGIL", n=26)))
+        impatient.submit(blocking, picture(source=node("HoldGIL", n=25)))
         time.sleep(0.2)
         accepted = impatient.submit(after, picture(), patience=Patience(answer_s=30, grace_s=0.5))
         assert accepted.looked_up

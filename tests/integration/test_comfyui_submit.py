@@ -31,6 +31,7 @@ from orchestrator.comfyui.errors import (
     TooLarge,
     UnsupportedServer,
 )
+from orchestrator.comfyui.pace import Pace
 from orchestrator.comfyui.replies import Place
 from orchestrator.comfyui.submission import Patience
 
@@ -48,7 +49,9 @@ def stage() -> Iterator[Stage]:
 
 @pytest.fixture
 def client(stage: Stage) -> Iterator[ComfyClient]:
-    client = ComfyClient(stage.url, client_id="night-7", clock=SystemClock(), read_timeout_s=0.5)
+    client = ComfyClient(
+        stage.url, client_id="night-7", clock=SystemClock(), read_timeout_s=0.4, pace=Pace(recheck_s=0.15)
+    )
     yield client
     client.close()
 
@@ -80,7 +83,7 @@ def test_a_prompt_accepted_without_an_answer_is_found_and_not_sent_again(stage, 
 
     async def accept_and_say_nothing(request: web.Request) -> web.StreamResponse:
         stage.accept(await request.json())
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(0.6)
         return web.Response()
 
     stage.routes["POST /prompt"] = accept_and_say_nothing
@@ -96,12 +99,12 @@ def test_a_prompt_that_arrives_in_the_grace_time_is_found(stage, client):
 
     async def accept_late(request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        asyncio.get_running_loop().call_later(1.3, stage.accept, body)
-        await asyncio.sleep(0.8)
+        asyncio.get_running_loop().call_later(0.8, stage.accept, body)
+        await asyncio.sleep(0.6)
         return web.Response()
 
     stage.routes["POST /prompt"] = accept_late
-    accepted = client.submit(prompt_id, GRAPH, patience=Patience(answer_s=5, grace_s=0.8))
+    accepted = client.submit(prompt_id, GRAPH, patience=Patience(answer_s=5, grace_s=0.6))
     assert accepted.looked_up
     assert len(stage.asked("POST", "/prompt")) == 1
 
@@ -172,7 +175,7 @@ def test_a_server_that_dies_on_the_prompt_is_down(stage, client):
 
     stage.routes["POST /prompt"] = die
     with pytest.raises(InstanceDown) as caught:
-        client.submit(new_id(), GRAPH, patience=Patience(down_s=1.0, grace_s=0.1))
+        client.submit(new_id(), GRAPH, patience=Patience(down_s=0.6, grace_s=0.1))
     assert caught.value.facts["maybe_accepted"] is True
 
 
@@ -190,7 +193,7 @@ def test_a_stalled_server_is_waited_for(stage, client):
     """A node that keeps the interpreter lock holds everything up; the prompt is queued all the same [h6]."""
     prompt_id = new_id()
     client.queue()
-    stage.stall(2.0)
+    stage.stall(1.2)
     accepted = client.submit(prompt_id, GRAPH, patience=Patience(answer_s=8, grace_s=0.2))
     assert accepted.looked_up
     assert [row[1] for row in stage.pending] == [prompt_id]
@@ -199,12 +202,12 @@ def test_a_stalled_server_is_waited_for(stage, client):
 def test_a_stop_ends_the_search(stage, client):
     """A person who wants to stop now does not wait two minutes for a stalled server."""
     stop = threading.Event()
-    stage.stall(3.0)
-    threading.Timer(0.8, stop.set).start()
+    stage.stall(2.0)
+    threading.Timer(0.6, stop.set).start()
     began = time.monotonic()
     with pytest.raises(Stopped) as caught:
         client.submit(new_id(), GRAPH, stop=stop)
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 1.5
     assert caught.value.facts["maybe_accepted"] is True
 
 
