@@ -237,6 +237,12 @@ class Fleet:
         self._log.info("instance.ready", instance=listed.name, url=listed.url, version=stats.comfyui_version)
         return Instance(listed.name, session, restarter_of(listed.restart), preview=stats.preview)
 
+    def leave_engines(self) -> None:
+        """Let the engines that we started run on: another night uses them."""
+        self._llm_child = None
+        for instance in self.instances:
+            instance.child = None
+
     def close(self) -> None:
         """Close every session and end the engines that we started."""
         for instance in self.instances:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from db.errors import DatabaseError
 from db.store import RunView, Store
 from orchestrator.clock import Clock
 from orchestrator.comfyui.errors import ComfyUIError, Stopped
@@ -28,7 +29,7 @@ from orchestrator.remedies import Before, Breaker, Decision, Verdict, signature
 from orchestrator.runner import Runner
 from orchestrator.stepqueue import StepQueue
 from steps.base import ComfyStep, LocalStep
-from steps.errors import Remedy, StepError
+from steps.errors import DiskFull, Remedy, StepError, is_disk_full
 
 
 class StopSignal:
@@ -37,11 +38,18 @@ class StopSignal:
     def __init__(self) -> None:
         self.finish = threading.Event()  # start nothing new
         self.now = threading.Event()  # do not even wait for what runs
+        self.abandoned: str | None = None  # why nothing of the state is ours any more: leave all of it alone
 
     def press(self) -> None:
         """Ask once more."""
         if self.finish.is_set():
             self.now.set()
+        self.finish.set()
+
+    def abandon(self, reason: str) -> None:
+        """Stop at once and touch nothing more: another night took over."""
+        self.abandoned = reason
+        self.now.set()
         self.finish.set()
 
 
@@ -178,6 +186,8 @@ class _Drive:
             try:
                 execution = run_local(step, task, clock=self.lanes.clock, listener=self)
                 self._store(run, task, lambda execution=execution: execution)  # type: ignore[misc]
+            except DatabaseError:
+                raise
             except Exception as error:
                 self._treat(run, task, error, instance=None, seen=0)
 
@@ -201,6 +211,8 @@ class _Drive:
             entry = engine.wait(task, stop=self.lanes.stop.now)
         except Stopped:
             self._drop(instance, run, task)
+        except DatabaseError:
+            raise  # it says nothing of the prompt, which the instance keeps for the next start
         except Exception as error:
             self._treat(run, task, error, instance=instance, seen=seen)
         else:
@@ -213,6 +225,8 @@ class _Drive:
         with self._guard():
             try:
                 self._store(run, task, lambda: engine.collect(task, entry))
+            except DatabaseError:
+                raise
             except Exception as error:
                 self._treat(run, task, error, instance=instance, seen=seen)
 
@@ -228,6 +242,8 @@ class _Drive:
 
     def _store(self, run: RunView, task: Task, execute: Callable[[], Execution]) -> None:
         execution = execute()
+        if self.lanes.stop.abandoned is not None:
+            return
         self.lanes.runner.finish(run, task, execution)
         with self._breaker_lock:
             self._breaker.succeeded()
@@ -236,6 +252,10 @@ class _Drive:
 
     def _treat(self, run: RunView, task: Task, error: Exception, *, instance: Instance | None, seen: int) -> None:
         """Record a failed try and do what it leads to. The table is in remedies.py."""
+        if self.lanes.stop.abandoned is not None:
+            return
+        if is_disk_full(error) and not isinstance(error, StepError):
+            error = DiskFull(f"no room left on the disk: {error}")
         if not isinstance(error, (StepError, ComfyUIError)):
             self.lanes.log.error("defect", run_id=run.run_id, attempt_id=task.attempt_id, exc_info=error)
         decision = self.lanes.runner.failed(run, task, error)
@@ -272,6 +292,8 @@ class _Drive:
 
     def _drop(self, instance: Instance, run: RunView, task: Task) -> None:
         """Give up a running prompt because we were told to stop at once."""
+        if self.lanes.stop.abandoned is not None:
+            return  # it is the other night's now
         if task.prompt_id is not None:
             with suppress(ComfyUIError):  # it is stopping that counts; the prompt may run on, and is not collected
                 instance.session.withdraw(task.prompt_id)

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
 from db.engine import open_database
-from db.errors import DatabaseError, LockHeld
+from db.errors import DatabaseError, StaleItem
 from db.states import State
 from db.store import BatchView, RunView, StepSpec, Store
 from orchestrator.clock import Clock, SystemClock
+from orchestrator.comfyui.errors import WorkflowError
 from orchestrator.comfyui.workflow import Workflow
-from orchestrator.errors import CatalogueError, NightRunningError, StorageError
+from orchestrator.errors import CatalogueError, NightRunningError, NotReadyError, StorageError
 from orchestrator.fleet import Fleet
 from orchestrator.home import Home
 from orchestrator.lanes import Adopted, Lanes, StepOutcome, StopSignal
 from orchestrator.log import Logger, NightLog
+from orchestrator.nightlock import hold_lock
 from orchestrator.observer import Observer, Quiet, StepOverview
 from orchestrator.recovery import of_step, recover
 from orchestrator.remedies import derive_seed
@@ -31,10 +30,6 @@ from orchestrator.scheduler import needs_of, ready, will_finish
 from orchestrator.settings import Settings
 from steps.base import ComfyStep, LocalStep, Step
 from steps.registry import NEEDS, default_steps
-
-LOCK_NAME = "night"
-HEARTBEAT_S = 5.0
-STALE_AFTER_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -98,10 +93,12 @@ def run_night(
         NightreelError: nothing can be done, with the reason and the exit code.
     """
     clock = clock or SystemClock()
+    stop = stop or StopSignal()
     pipeline = tuple(steps or default_steps())
+    workflows = load_workflows(pipeline)
     home, store = open_store(settings, clock=clock, steps=pipeline)
     with ExitStack() as stack:
-        stack.enter_context(hold_lock(store))
+        stack.enter_context(hold_lock(store, lost=stop.abandon))
         night_log = NightLog(home.log_of(_coming_id(store, resume=request.resume)))
         stack.callback(night_log.close)
         log = night_log.logger()
@@ -114,21 +111,43 @@ def run_night(
                 settings,
                 batch,
                 steps=pipeline,
+                workflows=workflows,
                 fleet=fleet,
                 clock=clock,
                 log=log,
                 observer=observer or Quiet(),
-                stop=stop or StopSignal(),
+                stop=stop,
                 deadline=request.stop_by,
             )
 
         unfinished = store.unfinished_batch()
         if unfinished is not None and not request.resume:
             night_of(unfinished).wind_up()
+            if stop.finish.is_set():  # draw nothing only to leave it
+                return NightResult(unfinished.id, "stopped", {}, home.log_of(unfinished.id))
         batch, resumed = _open_batch(store, settings, request, steps=pipeline, preview=fleet.preview, log=log)
         night = night_of(batch)
         outcome = night.run(resumed=resumed)
     return NightResult(batch.id, outcome, dict(night.stopped_steps), home.log_of(batch.id))
+
+
+def load_workflows(steps: Sequence[Step]) -> dict[str, Workflow]:
+    """Read the workflow of every step that has one, by the step's name.
+
+    Raises:
+        NotReadyError: some cannot be used; all of them are listed.
+    """
+    workflows: dict[str, Workflow] = {}
+    problems = []
+    for step in steps:
+        if isinstance(step, ComfyStep):
+            try:
+                workflows[step.name] = Workflow.load(step.workflow)
+            except WorkflowError as error:
+                problems.append(f"  - step {step.name}: {error}")
+    if problems:
+        raise NotReadyError("the workflows cannot be used like this:\n" + "\n".join(problems))
+    return workflows
 
 
 class Night:
@@ -142,6 +161,7 @@ class Night:
         batch: BatchView,
         *,
         steps: Sequence[Step],
+        workflows: Mapping[str, Workflow],
         fleet: Fleet,
         clock: Clock,
         log: Logger,
@@ -161,9 +181,7 @@ class Night:
         self._stop = stop
         self._deadline = deadline
         self._steps = steps
-        self._workflows = {
-            step.name: Workflow.load(step.workflow) for step in self._steps if isinstance(step, ComfyStep)
-        }
+        self._workflows = workflows
         self._runner = Runner(
             store,
             home,
@@ -188,7 +206,11 @@ class Night:
         )
 
     def run(self, *, resumed: bool = False) -> str:
-        """Bring every item as far as it gets tonight. Returns the batch's outcome."""
+        """Bring every item as far as it gets tonight. Returns the batch's outcome.
+
+        Raises:
+            NightRunningError: another night took over while this process slept.
+        """
         runs = {run.run_id: run for run in self._snapshot()}
         adopted = recover(self._store, self._home, runs, fleet=self._fleet, runner=self._runner, log=self._log)
         self._observer.night_started(self._batch.id, len({run.item_id for run in runs.values()}), resumed=resumed)
@@ -199,15 +221,18 @@ class Night:
             if not waiting and not mine:
                 continue
             if isinstance(step, ComfyStep):
-                if last_comfy is not None:
-                    self._restart_between(last_comfy, step)
+                # A restart would lose the prompts that outlived a crash, those of later steps too.
+                if last_comfy is not None and not adopted:
+                    self._restart_between(last_comfy, step, waiting[0])
                 last_comfy = step
             outcome = self._run_step(step, waiting, mine)
+            adopted = [one for one in adopted if one not in mine]
             if outcome.stopped_because is not None:
                 self.stopped_steps[step.name] = outcome.stopped_because
+            self._require_ours()
             if self._stop.finish.is_set() or outcome.stop_night:
                 break
-        return self._close()
+        return self._close(is_open=bool(adopted))
 
     def wind_up(self) -> None:
         """Collect what an unfinished batch still has in flight, and close it: a new night takes over the rest."""
@@ -216,7 +241,15 @@ class Night:
         for step in self._steps:
             if mine := of_step(adopted, step.name):
                 self._run_step(step, [], mine)
+                self._require_ours()
         self._store.close_batch(self._batch.id, "stopped")
+
+    def _require_ours(self) -> None:
+        """Go no further when another night holds the lock. Its engines are left to it."""
+        if self._stop.abandoned is not None:
+            self._fleet.leave_engines()
+            self._log.error("night.stopped_now", reason=self._stop.abandoned)
+            raise NightRunningError(self._stop.abandoned)
 
     def _run_step(self, step: Step, waiting: Sequence[RunView], adopted: Sequence[Adopted]) -> StepOutcome:
         """One step for all items that are ready for it: the barrier is the end of this function."""
@@ -245,9 +278,10 @@ class Night:
         self._observer.step_finished(step.name)
         return outcome
 
-    def _restart_between(self, before: Step, after: Step) -> None:
+    def _restart_between(self, before: Step, after: Step, first: RunView) -> None:
         """The hook between two ComfyUI steps: the only reliable cure for memory that creeps over hours."""
-        if self._settings.comfyui.restart == "between_steps" and not self._stop.finish.is_set():
+        wanted = self._settings.comfyui.restart == "between_steps" and not self._stop.finish.is_set()
+        if wanted and self._may_start(self._expected_s(after))(first, 0):
             self._fleet.restart_all(f"between {before.name} and {after.name}")
 
     def _expected_s(self, step: Step) -> float | None:
@@ -271,26 +305,34 @@ class Night:
     def _snapshot(self) -> list[RunView]:
         return self._store.snapshot(self._batch.id)
 
-    def _close(self) -> str:
-        """Settle what can be settled, give back the rest, and close the batch unless it goes on."""
-        states = []
-        for item_id in {run.item_id for run in self._snapshot()}:
-            state = self._store.settle_item(item_id)
-            if state is State.PROCESSING:
-                self._store.put_back_item(item_id)  # the night ended first: no item is left half-way
-                state = State.PENDING
-            states.append(state)
-        if any(state in (State.PENDING, State.REDO) for state in states):
+    def _close(self, *, is_open: bool) -> str:
+        """Settle what can be settled, give back the rest, and close the batch unless it goes on.
+
+        Args:
+            is_open: Prompts that outlived a crash were not waited for: the batch stays open, so that the next start
+                collects them.
+        """
+        in_flight = {attempt.item_id for attempt in self._store.in_flight(self._batch.id)}
+        states = [self._settle(item.item_id, in_flight=in_flight) for item in self._store.items(self._batch.id)]
+        if any(state in (State.PENDING, State.REDO, State.PROCESSING) for state in states):
             outcome = "stopped"
         elif State.FAILED in states:
             outcome = "failed"
         else:
             outcome = "complete"
-        if self._stop.finish.is_set() and outcome == "stopped":
+        if outcome == "stopped" and (is_open or self._stop.finish.is_set()):
             return outcome  # a person stopped it: the batch stays open for `nightreel resume`
         self._store.close_batch(self._batch.id, outcome)
         self._log.info("night.closed", batch_id=self._batch.id, outcome=outcome)
         return outcome
+
+    def _settle(self, item_id: int, *, in_flight: Collection[int]) -> State:
+        state = self._store.settle_item(item_id)
+        if state is not State.PROCESSING or item_id in in_flight:
+            return state
+        with suppress(StaleItem):  # a person aborted it at this very moment
+            self._store.put_back_item(item_id)  # the night ended first: no item is left half-way
+        return self._store.item(item_id).state
 
 
 def _coming_id(store: Store, *, resume: bool) -> int:
@@ -350,39 +392,6 @@ def _nothing_words(store: Store, list_name: str, *, resume: bool) -> str:
         f"all {lists[list_name]} paintings of the list {list_name!r} were used\n"
         "  add more with: nightreel catalogue add FOLDER|FILE.csv|FILE.jsonl"
     )
-
-
-@contextmanager
-def hold_lock(store: Store) -> Iterator[None]:
-    """Hold the lock of this home for as long as the block runs, with a heartbeat.
-
-    Raises:
-        NightRunningError: another night holds it; says which.
-    """
-    owner = uuid4().hex
-    try:
-        store.acquire_lock(
-            LOCK_NAME, owner=owner, host=socket.gethostname(), pid=os.getpid(), stale_after_s=STALE_AFTER_S
-        )
-    except LockHeld as error:
-        raise NightRunningError(
-            f"another night is running: process {error.pid} on {error.host}, last seen {error.heartbeat}\n"
-            "  look at it with: nightreel status    stop it with: kill -INT " + str(error.pid)
-        ) from error
-    over = threading.Event()
-
-    def beat() -> None:
-        while not over.wait(HEARTBEAT_S):
-            store.heartbeat(LOCK_NAME, owner)
-
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        store.release_lock(LOCK_NAME, owner)
 
 
 def next_occurrence(now: datetime, clock_time: str | None) -> datetime | None:

@@ -230,6 +230,78 @@ class World:
             assert (path.stat().st_size, hash_file(path)) == (row.size_bytes, row.sha256)
 
 
+WRITES = frozenset(
+    [
+        "acquire_lock",
+        "release_lock",
+        "heartbeat",
+        "open_batch",
+        "close_batch",
+        "claim",
+        "note_sent",
+        "note_started",
+        "complete",
+        "retry",
+        "fail",
+        "put_back",
+        "turn_down",
+        "settle_item",
+        "put_back_item",
+        "send_back",
+        "abort_item",
+        "log_event",
+    ]
+)
+
+
+class Dead(BaseException):
+    """The process is gone. No `except Exception` may notice."""
+
+
+class Dying:
+    """A store that plays death: from one write on, nothing reaches the database any more."""
+
+    def __init__(self, at: int, *, after: bool = False) -> None:
+        """Die at a write (0-based), before or after it took effect."""
+        self.at, self.after = at, after
+        self.names: list[str] = []  # of the writes so far
+        self.is_dead = False
+        self._at_name = ""
+        self._lock = threading.Lock()
+
+    def around(self, store: Store) -> Any:
+        self._store = store
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._store, name)
+
+        def call(*args: Any, **options: Any) -> Any:
+            if self.is_dead:
+                raise Dead
+            if name not in WRITES:
+                return method(*args, **options)
+            with self._lock:
+                is_mine = len(self.names) == self.at or name == self._at_name
+                self.names.append(name)
+                if is_mine and not self.after:
+                    self._die()
+            result = method(*args, **options)
+            if is_mine:
+                self._die()
+            return result
+
+        return call
+
+    def die_at(self, name: str) -> None:
+        """Die at the next write of a name."""
+        self._at_name = name
+
+    def _die(self) -> None:
+        self.is_dead = True
+        raise Dead
+
+
 def content_of(path: Path) -> str:
     if path.suffix != ".png":
         return path.read_text(encoding="utf-8")
@@ -246,11 +318,13 @@ def make_settings(
     retry: dict[str, Any] | None = None,
     workers: int = 2,
     names: Sequence[str] = (),
+    restart_command: str | None = None,
     **comfyui: Any,
 ) -> Settings:
     """Return settings without waits: a night of a test has no time to lose."""
     names = names or [f"card{number}" for number in range(len(cards))]
-    instances = [{"name": name, "url": card.url} for name, card in zip(names, cards, strict=True)]
+    how = {"restart": {"command": restart_command}} if restart_command else {}
+    instances = [{"name": name, "url": card.url, **how} for name, card in zip(names, cards, strict=True)]
     return parse_settings(
         {
             "home": str(root),
