@@ -198,7 +198,9 @@ def still(video: Path, time_s: float, overlay: str, *, fonts: str, size: tuple[i
     # The script's clock starts with the picture, whatever moment of the clip it is.
     stream = ffmpeg.input(name, ss=f"{max(0.0, time_s):.3f}").video.filter("setpts", "PTS-STARTPTS+1/TB")
     stream = stream.filter("scale", *size, flags="lanczos").filter("setsar", 1).filter("ass", overlay, fontsdir=fonts)
+    # What opens a JPEG takes its colours for the older matrix and full range, whatever the clip had.
+    stream = stream.filter("scale", out_color_matrix="bt601", out_range="pc").filter("format", "yuvj420p")
     with partial(out) as beside:
-        graph = ffmpeg.output(stream, beside.name, vframes=1, **{"q:v": 3, "pix_fmt": "yuvj420p", "update": 1})
+        graph = ffmpeg.output(stream, beside.name, vframes=1, **{"q:v": 3, "update": 1})
         ffmpeg_program.run(ffmpeg_program.arguments_of(graph), cwd=work, timeout_s=60, log=work / "ffmpeg.log")
     return out

@@ -128,6 +128,24 @@ def frame_at(path: Path, time_s: float) -> Image:
         return _rgb(shown)
 
 
+def frames_between(path: Path, begin_s: float, end_s: float | None) -> Iterator[Image]:
+    """Yield the pictures whose times lie between two moments, both included; to the end if there is no second one.
+
+    Raises:
+        BadOutput: not a readable video.
+    """
+    with opened(path) as container:
+        stream = _only_video(container, path)
+        if begin_s > 0:
+            container.seek(int(begin_s * 1_000_000))  # lands on the key frame before it
+        for frame in container.decode(stream):
+            time_s = float(frame.time or 0.0)
+            if end_s is not None and time_s > end_s + 1e-4:
+                break
+            if time_s >= begin_s - 1e-4:
+                yield _rgb(frame)
+
+
 def last_frame(path: Path) -> Image:
     """Return the last picture of a video.
 
