@@ -184,13 +184,13 @@ def test_a_deaf_socket_is_replaced(stage, session, background):
 def test_a_silent_socket_is_replaced_before_the_prompt_counts_as_hung(stage, session, background):
     """A healthy prompt on a deaf socket would otherwise be killed for its silence."""
     prompt_id = submitted(session)
-    done = waiting(background, session, prompt_id, idle_timeout_s=2.0)
+    done = waiting(background, session, prompt_id, idle_timeout_s=3.0)
     stage.begin(prompt_id)
     stage.sockets.clear()
     stage.until(lambda: stage.opened == 2 and session.is_live)
-    for value in (1, 2, 3):
-        time.sleep(0.7)
-        stage.tick(prompt_id, value)
+    for value in range(8):  # for longer than the idle limit, counted from the start
+        time.sleep(0.4)
+        stage.tick(prompt_id, value, 8)
     stage.end(prompt_id)
     assert done.result(5).outcome is Outcome.SUCCESS
 
@@ -378,8 +378,8 @@ def test_a_server_that_stays_away_is_down(stage, background):
     with new_session(stage) as session:
         prompt_id = submitted(session)
         done = waiting(background, session, prompt_id)
-        stage.stop()
         began = time.monotonic()
+        stage.stop()
         with pytest.raises(ConnectionRefused) as caught:
             done.result(8)
         assert isinstance(caught.value, InstanceDown)
