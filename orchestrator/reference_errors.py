@@ -8,6 +8,7 @@ from orchestrator.comfyui.errors import ComfyUIError
 from orchestrator.errors import ExitCode
 from orchestrator.remedies import TREATMENTS, Before
 from steps.errors import Remedy, StepError
+from steps.registry import default_steps
 
 EXIT_WORDS = {
     ExitCode.OK: "Done; every item that was not turned down is COMPLETE.",
@@ -33,6 +34,7 @@ _BEFORE_WORDS = {
 
 def error_classes() -> list[type[StepError] | type[ComfyUIError]]:
     """Return every class of error that a step run can end with, bases before what is derived from them."""
+    default_steps()  # a step may bring errors of its own: they exist once it is imported
     return [*_tree(StepError), *_tree(ComfyUIError)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import json
 import os
+import shutil
 import socket
 import threading
 from pathlib import Path
@@ -16,17 +17,24 @@ from orchestrator.errors import ExitCode
 from tests.acceptance.command import nightreel
 
 
-@pytest.fixture
-def home(tmp_path):
-    """A home with three small pictures in its catalogue."""
-    assert nightreel("init", "reels", cwd=tmp_path).code == 0
-    folder = tmp_path / "reels"
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    """A home with three small pictures in its catalogue, made once."""
+    base = tmp_path_factory.mktemp("template")
+    assert nightreel("init", "reels", cwd=base).code == 0
+    folder = base / "reels"
     pictures = folder / "pictures"
     pictures.mkdir()
     for number in range(3):
         Image.new("RGB", (64, 96), (number * 40, 80, 120)).save(pictures / f"painting {number}.png")
     assert nightreel("catalogue", "add", "pictures", cwd=folder).code == 0
     return folder
+
+
+@pytest.fixture
+def home(template, tmp_path):
+    """A copy of it for one test."""
+    return Path(shutil.copytree(template, tmp_path / "reels"))
 
 
 def add_to_config(home: Path, text: str) -> None:
