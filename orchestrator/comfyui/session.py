@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ __all__ = ["HistoryEntry", "InstanceSession", "Listener", "Progress", "Started"]
 
 TELL_EVERY_S = 0.1  # progress is told at most so often
 STOP_CHECK_S = 0.15  # how soon a stop is noticed
+DOWN_AFTER_S = STEADY.down_after_s
 NEVER = threading.Event()
 
 Listener = Callable[[Progress | Started], None]
@@ -46,6 +48,7 @@ class InstanceSession:
         *,
         clock: Clock,
         client_id: str = "",
+        down_after_s: float | None = None,
         read_timeout_s: float = 30.0,
         pace: Pace = STEADY,
     ) -> None:
@@ -56,6 +59,7 @@ class InstanceSession:
             url: Such as `http://127.0.0.1:8188`.
             clock: Where the time comes from.
             client_id: The same one after a crash brings the events of prompts that still run; by default a new one.
+            down_after_s: Seconds without a connection after which waits end with `InstanceDown`; by default the pace's.
             read_timeout_s: Seconds that a submission or transfer waits for an answer.
             pace: How often it is asked, and how long its silences are borne.
 
@@ -65,6 +69,7 @@ class InstanceSession:
         self.name = name
         self._clock = clock
         client_id = client_id or str(uuid.uuid4())
+        pace = pace if down_after_s is None else replace(pace, down_after_s=down_after_s)
         self.client = ComfyClient(url, client_id=client_id, clock=clock, read_timeout_s=read_timeout_s, pace=pace)
         self._board = Board(clock)
         self.events = EventStream(

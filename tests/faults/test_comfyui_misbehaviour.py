@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -135,7 +134,7 @@ def test_a_server_that_dies_and_comes_back_has_lost_the_prompt(own, session, bac
 
 def test_a_server_that_dies_and_stays_away_is_down(own, background):
     """The others go on; this one is restarted or waited for."""
-    with new_session(own, pace=replace(PACE, down_after_s=0.8)) as session:
+    with new_session(own, down_after_s=0.8) as session:
         own.misbehave("die", node="SaveImage")
         done = background(finished, session, submitted(session))
         with pytest.raises(InstanceDown):
