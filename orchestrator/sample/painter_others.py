@@ -128,12 +128,12 @@ def _fruit() -> list[Thing]:
 def _roses() -> list[Thing]:
     """Return a bunch of roses above the fruit, and one that has fallen."""
     # Not in the shape of two eyes and a mouth: a detector of faces is easily pleased.
+    # Not in the shape of two eyes and a mouth: a detector of faces is easily pleased.
     heads: list[tuple[Place, float, Rgb]] = [
-        ((-0.20, -1.10), 0.24, (0.66, 0.50, 0.44)),
-        ((0.38, -0.86), 0.31, (0.58, 0.20, 0.18)),
-        ((0.92, -0.42), 0.26, (0.70, 0.63, 0.46)),
-        ((-0.05, -0.52), 0.33, (0.68, 0.44, 0.40)),
-        ((0.46, -0.22), 0.22, (0.62, 0.30, 0.28)),
+        ((-0.32, -1.22), 0.17, (0.66, 0.50, 0.44)),
+        ((0.62, -0.95), 0.34, (0.58, 0.20, 0.18)),
+        ((-0.10, -0.55), 0.25, (0.70, 0.60, 0.46)),
+        ((1.02, -0.22), 0.19, (0.64, 0.34, 0.31)),
         ((-1.62, 1.12), 0.20, (0.60, 0.22, 0.20)),
     ]
     leaves: list[Thing] = []
