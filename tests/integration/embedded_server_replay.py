@@ -96,6 +96,8 @@ class Socket:
 
 
 UNCOUNTED = {"status", "progress_state"}
+HURRIED = {"f1", "f3", "f4"}
+"""Recorded within the first tenth of a second of a run, which a slow machine may miss: a step more means nothing."""
 
 
 def counted(messages: list[Any], *, uncounted: set[str] = UNCOUNTED) -> list[Any]:
@@ -275,7 +277,8 @@ class Player:
             return
         # How much of the progress a socket missed that came back in the middle of a run is a matter of milliseconds.
         is_back = any(other != name and other in name for other in self.played.sockets)
-        socket = Socket(connection, UNCOUNTED | ({"progress"} if is_back else set()))
+        is_unsure = is_back or self._name in HURRIED
+        socket = Socket(connection, UNCOUNTED | ({"progress"} if is_unsure else set()))
         threading.Thread(target=socket.listen, daemon=True).start()
         self.played.sockets[name] = socket
 

@@ -204,12 +204,19 @@ def test_the_queue_can_be_forgotten(card):
 
 
 def test_a_stalled_server_answers_nobody(card):
-    """Not even the cheapest question, for as long as it was asked to."""
+    """Whichever question comes during the stall waits for its end, be it the cheapest one."""
     _ask(card, kind="stall", node="SaveImage", seconds=0.8)
-    prompt_id = _post(card).json()["prompt_id"]
-    with pytest.raises(requests.Timeout):
-        requests.get(f"{card}/prompt", timeout=0.3)
-    _finished(card, prompt_id)
+    waits = [_duration(lambda: _post(card, prompt_id=ID))]
+    while max(waits) < 0.6 and sum(waits) < LIMIT_S:
+        waits.append(_duration(lambda: requests.get(f"{card}/prompt", timeout=LIMIT_S)))
+    assert max(waits) >= 0.6
+    assert _finished(card, ID)["status"]["status_str"] == "success"
+
+
+def _duration(action) -> float:
+    began = time.monotonic()
+    action()
+    return time.monotonic() - began
 
 
 def test_a_fault_that_nobody_understands_is_refused(card):
