@@ -145,8 +145,11 @@ def arguments_of(graph: Any) -> list[str]:
 def stage(path: Path, *, into: Path, name: str) -> str:
     """Make a file known inside a job's folder by a plain name, as a link, and return that name."""
     link = into / name
-    link.unlink(missing_ok=True)
+    if link.absolute() == path.absolute():
+        return name
     try:
+        if link.is_symlink():  # of an earlier call; a real file of that name is never removed
+            link.unlink()
         link.symlink_to(path.absolute())
     except OSError as error:
         raise process.write_failure(error, path=link) from error

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from steps.errors import BadOutput, InvalidInput, ProgramFailed, ProgramMissing
+from steps.errors import BadOutput, InvalidInput, ProgramFailed, ProgramMissing, StepError
 from steps.external import ffmpeg, ffmpeg_program
 
 SIZE = (96, 160)
@@ -73,6 +73,21 @@ def test_no_usable_ffmpeg_lists_what_was_tried(
 def test_version_numbers_are_understood(text: str, banner: str, number: tuple[int, int]) -> None:
     """Debian, static builds and nightlies write their versions differently."""
     assert ffmpeg_program._number(text, banner) == number
+
+
+def test_staged_files_are_links_and_originals_survive(tmp_path: Path) -> None:
+    """A job's folder knows its inputs by plain names; making one known must never cost the input."""
+    (tmp_path / "job").mkdir()
+    for name in ("a 'b'.txt", "c.txt"):
+        (tmp_path / name).write_text(name)
+        assert ffmpeg.stage(tmp_path / name, into=tmp_path / "job", name="in.txt") == "in.txt"
+        assert (tmp_path / "job" / "in.txt").read_text() == name
+    own = tmp_path / "job" / "own.txt"
+    own.write_text("mine")
+    ffmpeg.stage(own, into=tmp_path / "job", name="own.txt")
+    with pytest.raises(StepError, match=r"own\.txt"):
+        ffmpeg.stage(tmp_path / "c.txt", into=tmp_path / "job", name="own.txt")
+    assert own.read_text() == "mine"
 
 
 def test_failed_call_says_why(tmp_path: Path) -> None:
