@@ -73,7 +73,9 @@ class Ruff:
                 )
             )
         rim = window.trace(line, 0.030)
-        sitting.scene.lay(window, rim * 0.85, tuple(min(1.0, c * 1.08) for c in self.color), depth=0.5)  # type: ignore[arg-type]
+        bright = np.clip(np.asarray(self.color, np.float32) * 1.08, 0, 1)
+        white = np.broadcast_to(bright, (*window.shape, 3))
+        sitting.scene.lay(window, rim * 0.85, white, depth=0.5)
 
 
 @dataclass(frozen=True)
