@@ -20,7 +20,7 @@ def prompts_per_second(cards: int) -> float:
         folder = Path(name)
         settings = make_settings(folder / "home", cards=cards, languages=("fr",))
         steps = pipeline([Timing("render", PROMPT_S, on_card=True, per_language=False)], folder / "workflows")
-        from orchestrator.night import open_store
+        from orchestrator.opening import open_store
 
         _, store = open_store(settings, steps=steps)
         add_paintings(store, folder / "paintings", cards * PROMPTS_A_CARD)

@@ -54,7 +54,7 @@ def measures() -> Iterator[dict[str, Any]]:
         folder = Path(name)
         settings = make_settings(folder / "home", cards=1)
         steps = pipeline(timings(), folder / "workflows")
-        from orchestrator.night import open_store
+        from orchestrator.opening import open_store
 
         _, store = open_store(settings, steps=steps)
         add_paintings(store, folder / "paintings", ITEMS, turned_down=TURNED_DOWN)

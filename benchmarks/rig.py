@@ -150,7 +150,8 @@ def add_paintings(store: Store, folder: Path, count: int, *, turned_down: int = 
 
 def rehearse(settings: Settings, steps: tuple[Step, ...], *, paintings: int) -> tuple[NightResult, Store, Home]:
     """Run a night over all paintings of the home."""
-    from orchestrator.night import NightRequest, open_store
+    from orchestrator.night import NightRequest
+    from orchestrator.opening import open_store
 
     result = run_night(settings, NightRequest(paintings=paintings, seed=1), steps=steps)
     home, store = open_store(settings, steps=steps)

@@ -87,7 +87,7 @@ def _settings() -> Settings:
 
 
 def _store(settings: Settings) -> tuple[Home, Store]:
-    from orchestrator.night import open_store
+    from orchestrator.opening import open_store
 
     return open_store(settings)
 

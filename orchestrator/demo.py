@@ -15,7 +15,7 @@ from orchestrator.artifacts import hash_file, write_whole
 from orchestrator.errors import CatalogueError
 from orchestrator.home import Home
 from orchestrator.initial import zim_lines
-from orchestrator.night import open_store
+from orchestrator.opening import open_store
 from orchestrator.settings import CONFIG_NAME, Settings, load_settings
 
 _CONFIG = """\

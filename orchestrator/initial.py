@@ -87,7 +87,7 @@ def _sample_archives(folder: Path) -> Mapping[str, Path]:
 
 def _add_samples(folder: Path, config: Path) -> None:
     from orchestrator import catalogue
-    from orchestrator.night import open_store
+    from orchestrator.opening import open_store
     from orchestrator.sample.make import make_samples
 
     _, store = open_store(load_settings(config))

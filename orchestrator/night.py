@@ -9,27 +9,28 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
-from db.engine import open_database
-from db.errors import DatabaseError, StaleItem
+from db.errors import StaleItem
 from db.states import State
 from db.store import BatchView, RunView, StepSpec, Store
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.comfyui.errors import WorkflowError
 from orchestrator.comfyui.workflow import Workflow
-from orchestrator.errors import CatalogueError, NightRunningError, NotReadyError, StorageError
+from orchestrator.errors import CatalogueError, NightRunningError, NotReadyError
 from orchestrator.fleet import Fleet
 from orchestrator.home import Home
-from orchestrator.lanes import Adopted, Lanes, StepOutcome, StopSignal
+from orchestrator.lanes import Adopted, Lanes, StepOutcome
 from orchestrator.log import Logger, NightLog
 from orchestrator.nightlock import hold_lock
 from orchestrator.observer import Observer, Quiet, StepOverview
+from orchestrator.opening import open_store
 from orchestrator.recovery import of_step, recover
 from orchestrator.remedies import derive_seed
 from orchestrator.runner import Runner
-from orchestrator.scheduler import needs_of, ready, will_finish
+from orchestrator.scheduler import ready, will_finish
 from orchestrator.settings import Settings
+from orchestrator.stopping import StopSignal
 from steps.base import ComfyStep, LocalStep, Step
-from steps.registry import NEEDS, default_steps
+from steps.registry import default_steps
 
 
 @dataclass(frozen=True)
@@ -51,23 +52,6 @@ class NightResult:
     outcome: str  # "complete", "failed" or "stopped"
     stopped_steps: Mapping[str, str]  # step -> why
     log_path: Path
-
-
-def open_store(
-    settings: Settings, *, clock: Clock | None = None, steps: Sequence[Step] | None = None
-) -> tuple[Home, Store]:
-    """Make the home's folders, open its database and bring it up to date.
-
-    Raises:
-        StorageError: they cannot be used.
-    """
-    home = Home(settings.home)
-    home.create()
-    try:
-        engine = open_database(home.database)
-    except DatabaseError as error:
-        raise StorageError(str(error)) from error
-    return home, Store(engine, (clock or SystemClock()).now, needs=NEEDS if steps is None else needs_of(steps))
 
 
 def run_night(
@@ -102,7 +86,7 @@ def run_night(
         night_log = NightLog(home.log_of(_coming_id(store, resume=request.resume)))
         stack.callback(night_log.close)
         log = night_log.logger()
-        fleet = stack.enter_context(Fleet(settings, home, clock=clock, log=log))
+        fleet = stack.enter_context(Fleet(settings, home, clock=clock, log=log, stop=stop.finish))
 
         def night_of(batch: BatchView) -> Night:
             return Night(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from db.states import CLAIMABLE, State
@@ -37,8 +37,3 @@ def _has_needs(run: RunView, step: Step, of_item: Mapping[tuple[str, str], RunVi
 def will_finish(now: datetime, *, expected_s: float, deadline: datetime | None) -> bool:
     """Tell whether work that takes `expected_s` seconds and starts now ends before the deadline."""
     return deadline is None or now + timedelta(seconds=expected_s) <= deadline
-
-
-def needs_of(steps: Sequence[Step]) -> dict[str, tuple[str, ...]]:
-    """Return what each step reads, by name."""
-    return {step.name: step.needs for step in steps}

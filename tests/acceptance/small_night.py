@@ -14,7 +14,8 @@ from pathlib import Path
 from benchmarks.rig import Timing, add_paintings, make_settings, pipeline
 from db.store import Store
 from orchestrator.home import Home
-from orchestrator.night import NightRequest, open_store, run_night
+from orchestrator.night import NightRequest, run_night
+from orchestrator.opening import open_store
 from orchestrator.settings import Settings
 from steps.base import Step
 

@@ -28,10 +28,11 @@ from orchestrator.artifacts import hash_file
 from orchestrator.clock import SystemClock
 from orchestrator.engines.base import Task
 from orchestrator.home import Home
-from orchestrator.lanes import StopSignal
-from orchestrator.night import NightRequest, NightResult, open_store, run_night
+from orchestrator.night import NightRequest, NightResult, run_night
 from orchestrator.observer import Quiet, StepOverview
+from orchestrator.opening import open_store
 from orchestrator.settings import Settings, parse_settings
+from orchestrator.stopping import StopSignal
 from steps.base import Context, LocalStep, Result, Step
 from tests.integration.comfyui_embedded import Embedded
 

@@ -8,8 +8,8 @@ import pytest
 
 from db.states import State
 from db.store import RunView
-from orchestrator.scheduler import needs_of, ready, will_finish
-from steps.registry import NEEDS, default_steps, step
+from orchestrator.scheduler import ready, will_finish
+from steps.registry import NEEDS, default_steps, needs_of, step
 
 NOW = datetime(2026, 11, 22, 5, 0, tzinfo=UTC)
 
