@@ -87,6 +87,12 @@ class Child:
         self._end_process()
         self._record_path.unlink(missing_ok=True)
 
+    def is_alive(self) -> bool:
+        """Tell whether the process runs."""
+        if self._process is not None:
+            return self._process.poll() is None
+        return bool(self._pid and _born(self._pid))
+
     @property
     def _record_path(self) -> Path:
         return self._folder.with_suffix(".json")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import shlex
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,7 +15,9 @@ from uuid import NAMESPACE_URL, uuid5
 
 from orchestrator.children import Child
 from orchestrator.clock import Clock
-from orchestrator.comfyui.errors import ComfyUIError
+from orchestrator.comfyui.errors import ComfyUIError, InstanceDown
+from orchestrator.comfyui.pace import STEADY, Pace
+from orchestrator.comfyui.replies import Place, SystemStats
 from orchestrator.comfyui.restart import (
     CommandRestart,
     NoRestart,
@@ -27,9 +31,15 @@ from orchestrator.comfyui.session import InstanceSession
 from orchestrator.errors import NotReadyError
 from orchestrator.home import Home
 from orchestrator.log import Logger
-from orchestrator.remedies import Before
+from orchestrator.remedies import Before, wait_before_retry
 from orchestrator.settings import InstanceSettings, RestartSettings, Settings
 from steps.options import LlmOptions
+
+LISTED_PACE = STEADY
+OWN_PACE = replace(STEADY, down_after_s=2.0)
+"""An engine of our own to which there is no connection is gone: nothing lies between us and it."""
+INTERRUPT_S = 15.0
+"""Seconds for a prompt that hangs to hear an interrupt, where there is no restart."""
 
 
 @dataclass
@@ -41,8 +51,8 @@ class Instance:
     restarter: Restarter
     preview: bool = False
     child: Child | None = None
-    failed_restarts: int = 0
     set_aside: str | None = None  # why it is left out for the rest of the night
+    leave: threading.Event = field(default_factory=threading.Event)  # set with it: nobody waits for its prompts
     treating: threading.Lock = field(default_factory=threading.Lock)
     treated: int = 0  # how often it was restarted, so that two prompts that failed together restart it once
 
@@ -50,7 +60,19 @@ class Instance:
 class Fleet:
     """All instances of a night, and the embedded engines when no real ones are listed."""
 
-    def __init__(self, settings: Settings, home: Home, *, clock: Clock, log: Logger) -> None:
+    def __init__(
+        self, settings: Settings, home: Home, *, clock: Clock, log: Logger, stop: threading.Event | None = None
+    ) -> None:
+        """Take note of the settings; nothing is opened yet.
+
+        Args:
+            settings: From config.yaml.
+            home: Where the engines of our own live.
+            clock: The time.
+            log: Told what becomes of the instances.
+            stop: When set, a restart that fails is not tried again.
+        """
+        self._stop = stop or threading.Event()
         self._settings = settings
         self._home = home
         self._clock = clock
@@ -106,7 +128,7 @@ class Fleet:
         threads = [
             threading.Thread(target=self.restart, args=(instance, reason), name=f"restart-{instance.name}")
             for instance in self.usable()
-            if not isinstance(instance.restarter, NoRestart)
+            if can_restart(instance)
         ]
         for thread in threads:
             thread.start()
@@ -114,25 +136,28 @@ class Fleet:
             thread.join()
 
     def restart(self, instance: Instance, reason: str) -> bool:
-        """Restart one instance and wait until it answers; False when it was set aside. Blocks."""
+        """Restart one instance and wait until it answers, some times over; False when it is left out. Blocks."""
         self._log.info("instance.restarting", instance=instance.name, reason=reason)
+        failures = 0
         while instance.set_aside is None:
             try:
                 instance.session.restart(instance.restarter, timeout_s=self._settings.comfyui.ready_timeout_s)
             except (ComfyUIError, NotReadyError) as error:
-                instance.failed_restarts += 1
+                failures += 1
                 self._log.warning("instance.down", instance=instance.name, message=str(error))
-                if instance.failed_restarts > self._settings.comfyui.max_restarts or isinstance(
-                    instance.restarter, NoRestart
-                ):
+                if failures > self._settings.comfyui.max_restarts or not can_restart(instance):
                     self._set_aside(instance, str(error))
+                elif self._clock.wait(self._stop, wait_before_retry(self._settings.retry, failures)):
+                    return False
             else:
                 instance.treated += 1
                 self._log.info("instance.restarted", instance=instance.name)
                 return True
         return False
 
-    def treat(self, instance: Instance, before: Before, *, seen: int, reason: str) -> bool:
+    def treat(
+        self, instance: Instance, before: Before, *, seen: int, reason: str, prompt_id: str | None = None
+    ) -> bool:
         """Do to an instance what an error asks for before the next try; False when it was set aside.
 
         Args:
@@ -140,6 +165,7 @@ class Fleet:
             before: What is asked for.
             seen: `instance.treated` when the failed prompt was sent: if it was restarted since, that is enough.
             reason: For the log.
+            prompt_id: The prompt that failed.
         """
         with instance.treating:
             if instance.set_aside is not None:
@@ -147,7 +173,11 @@ class Fleet:
             if before is Before.NOTHING or instance.treated != seen:
                 return True
             if before is Before.RESTART:
+                if not can_restart(instance):
+                    return self._interrupt(instance, prompt_id, reason)
                 return self.restart(instance, reason)
+            if before is Before.WAIT and instance.child is not None and not instance.child.is_alive():
+                return self.restart(instance, reason)  # it will not come back by itself
             try:
                 if before is Before.FREE:
                     instance.session.client.free()
@@ -160,28 +190,53 @@ class Fleet:
                 return self.restart(instance, str(error))
             return True
 
+    def _interrupt(self, instance: Instance, prompt_id: str | None, reason: str) -> bool:
+        """Free an instance that cannot be restarted of a prompt that hangs; False when it had to be set aside."""
+        problem = "it has no `restart` in config.yaml"
+        try:
+            if prompt_id is not None:
+                instance.session.withdraw(prompt_id)
+                deadline = self._clock.monotonic() + INTERRUPT_S
+                while instance.session.client.queue().find(prompt_id)[0] is Place.RUNNING:
+                    if self._clock.monotonic() >= deadline:
+                        problem += ", and did not hear the interrupt"
+                        break
+                    self._clock.wait(threading.Event(), 0.1)
+                else:
+                    return True
+        except ComfyUIError as error:
+            problem += f", and does not answer: {error}"
+        self._set_aside(instance, f"{reason}; {problem}")
+        return False
+
     def _wait_s(self, instance: Instance) -> float:
         """How long to wait for an instance to come back by itself: briefly when we can restart it."""
         full = self._settings.comfyui.ready_timeout_s
-        return full if isinstance(instance.restarter, NoRestart) else min(10.0, full)
+        return min(10.0, full) if can_restart(instance) else full
+
+    def why_none_is_left(self) -> str:
+        """Say for each instance why it was set aside."""
+        return "; ".join(f"{one.name}: {one.set_aside}" for one in self.instances if one.set_aside is not None)
 
     def _set_aside(self, instance: Instance, reason: str) -> None:
         instance.set_aside = reason
+        instance.leave.set()
         self._log.error("instance.set_aside", instance=instance.name, reason=reason)
 
     def _open(self) -> None:
         self._open_llm()
         listed = [one for one in self._settings.comfyui.instances if one.role == "work"]
-        problems: list[str] = []
-        openers: Iterable[Callable[[], Instance]]
+        openers: list[Callable[[], Instance]]
         if listed:
-            openers = [lambda one=one: self._open_listed(one) for one in listed]  # type: ignore[misc]
+            openers = [partial(self._open_listed, one) for one in listed]
         else:
-            cards = range(self._settings.comfyui.embedded.cards)
-            openers = [lambda number=number: self._open_embedded(number) for number in cards]  # type: ignore[misc]
-        for opener in openers:
+            openers = [partial(self._open_embedded, number) for number in range(self._settings.comfyui.embedded.cards)]
+        with ThreadPoolExecutor(max_workers=len(openers), thread_name_prefix="open") as pool:
+            opened = [pool.submit(opener) for opener in openers]
+        problems: list[str] = []
+        for one in opened:
             try:
-                self.instances.append(opener())
+                self.instances.append(one.result())
             except (ComfyUIError, NotReadyError) as error:
                 problems.append(str(error))
                 self._log.warning("instance.down", message=str(error))
@@ -210,14 +265,14 @@ class Fleet:
             arguments += ["--timed", f"{class_name}={seconds}"]
         child = Child(name, "orchestrator.embedded", folder=folder, arguments=arguments, probe="/system_stats")
         self._start_child(child)
-        session = self._session(name, child.address)
+        session = self._session(name, child.address, pace=OWN_PACE)
         session.start()
         return Instance(name, session, ProcessRestart(child.restart), preview=True, child=child)
 
-    def _session(self, name: str, url: str) -> InstanceSession:
+    def _session(self, name: str, url: str, *, pace: Pace) -> InstanceSession:
         """Return a session whose client id is the same in every night: after a crash, events go on coming."""
         client_id = str(uuid5(NAMESPACE_URL, f"{self._home.root}#{name}"))
-        return InstanceSession(name, url, clock=self._clock, client_id=client_id)
+        return InstanceSession(name, url, clock=self._clock, client_id=client_id, pace=pace)
 
     def _start_child(self, child: Child) -> None:
         child.start()
@@ -227,15 +282,28 @@ class Fleet:
 
     def _open_listed(self, listed: InstanceSettings) -> Instance:
         assert listed.url is not None, "settings demand an address of every working instance"
-        session = self._session(listed.name, listed.url)
+        session = self._session(listed.name, listed.url, pace=LISTED_PACE)
+        restarter = restarter_of(listed.restart)
         try:
-            stats = session.client.system_stats()
+            stats = self._greet(session, restarter)
         except ComfyUIError:
             session.close()
             raise
         session.start()
         self._log.info("instance.ready", instance=listed.name, url=listed.url, version=stats.comfyui_version)
-        return Instance(listed.name, session, restarter_of(listed.restart), preview=stats.preview)
+        return Instance(listed.name, session, restarter, preview=stats.preview)
+
+    def _greet(self, session: InstanceSession, restarter: Restarter) -> SystemStats:
+        """Ask an instance what it is; one that is down is restarted once, where that can be done."""
+        try:
+            return session.client.system_stats()
+        except InstanceDown as error:
+            if isinstance(restarter, NoRestart):
+                raise error.about(instance=session.name) from error
+            self._log.info("instance.restarting", instance=session.name, reason=str(error))
+            session.restart(restarter, timeout_s=self._settings.comfyui.ready_timeout_s)
+            self._log.info("instance.restarted", instance=session.name)
+            return session.client.system_stats()
 
     def leave_engines(self) -> None:
         """Let the engines that we started run on: another night uses them."""
@@ -253,6 +321,11 @@ class Fleet:
         if self._llm_child is not None:
             self._llm_child.stop()
             self._llm_child = None
+
+
+def can_restart(instance: Instance) -> bool:
+    """Tell whether an instance has a way to be restarted."""
+    return not isinstance(instance.restarter, NoRestart)
 
 
 def restarter_of(settings: RestartSettings | None) -> Restarter:

@@ -27,30 +27,12 @@ from orchestrator.log import Logger
 from orchestrator.observer import Observer
 from orchestrator.remedies import Before, Breaker, Decision, Verdict, signature
 from orchestrator.runner import Runner
-from orchestrator.stepqueue import StepQueue
+from orchestrator.stepqueue import NO_INSTANCE, StepQueue
+from orchestrator.stopping import Either, StopSignal
 from steps.base import ComfyStep, LocalStep
 from steps.errors import DiskFull, Remedy, StepError, is_disk_full
 
-
-class StopSignal:
-    """How a night is asked to end: once to finish what runs, twice to drop it."""
-
-    def __init__(self) -> None:
-        self.finish = threading.Event()  # start nothing new
-        self.now = threading.Event()  # do not even wait for what runs
-        self.abandoned: str | None = None  # why nothing of the state is ours any more: leave all of it alone
-
-    def press(self) -> None:
-        """Ask once more."""
-        if self.finish.is_set():
-            self.now.set()
-        self.finish.set()
-
-    def abandon(self, reason: str) -> None:
-        """Stop at once and touch nothing more: another night took over."""
-        self.abandoned = reason
-        self.now.set()
-        self.finish.set()
+__all__ = ["Adopted", "Lanes", "StepOutcome", "StopSignal"]
 
 
 @dataclass
@@ -106,10 +88,17 @@ class Lanes:
     ) -> StepOutcome:
         """Run a step on the instances for all items. Blocks until the step is over."""
         instances = self.fleet.usable()
+        names = [instance.name for instance in instances]
+        stranded = [one for one in adopted if one.task.instance not in names]
+        for one in stranded:
+            self.runner.put_back(one.run, one.task, "its instance was set aside")
+        runs = [*(one.run for one in stranded), *runs]
+        if not instances:
+            return StepOutcome(f"{NO_INSTANCE}: {self.fleet.why_none_is_left()}")
         queue = StepQueue(
             runs,
             clock=self.clock,
-            workers=[instance.name for instance in instances],
+            workers=names,
             may_start=may_start,
             stop=self.stop.finish,
         )
@@ -139,7 +128,10 @@ class Lanes:
         drive.collectors.shutdown(wait=True)
         if drive.crash is not None:
             raise drive.crash
-        drive.outcome.stopped_because = drive.outcome.stopped_because or drive.queue.stopped_because
+        reason = drive.outcome.stopped_because or drive.queue.stopped_because
+        if reason == NO_INSTANCE:
+            reason = f"{reason}: {self.fleet.why_none_is_left()}"
+        drive.outcome.stopped_because = reason
         return drive.outcome
 
 
@@ -204,11 +196,12 @@ class _Drive:
 
     def _play(self, engine: PromptEngine, instance: Instance, run: RunView, task: Task, *, submit: bool) -> None:
         seen = instance.treated
+        stop = Either(self.lanes.stop.now, instance.leave)
         try:
             if submit:
-                engine.submit(task)
+                engine.submit(task, stop=stop)
                 self.sent(task, self.lanes.clock.now())
-            entry = engine.wait(task, stop=self.lanes.stop.now)
+            entry = engine.wait(task, stop=stop)
         except Stopped:
             self._drop(instance, run, task)
         except DatabaseError:
@@ -263,7 +256,11 @@ class _Drive:
         treated = True
         if instance is not None and decision.before is not Before.NOTHING:
             treated = self.lanes.fleet.treat(
-                instance, decision.before, seen=seen, reason=f"{type(error).__name__}: {error}"
+                instance,
+                decision.before,
+                seen=seen,
+                reason=f"{type(error).__name__}: {error}",
+                prompt_id=task.prompt_id,
             )
         if instance is not None and not treated:
             self.queue.forget_worker(instance.name)
@@ -291,14 +288,18 @@ class _Drive:
         self.lanes.observer.note(f"step {run.step} is stopped for all items: {self.outcome.stopped_because}")
 
     def _drop(self, instance: Instance, run: RunView, task: Task) -> None:
-        """Give up a running prompt because we were told to stop at once."""
+        """Give up a prompt because we were told to stop at once, or because its instance was set aside."""
         if self.lanes.stop.abandoned is not None:
             return  # it is the other night's now
         if task.prompt_id is not None:
             with suppress(ComfyUIError):  # it is stopping that counts; the prompt may run on, and is not collected
                 instance.session.withdraw(task.prompt_id)
-        self.lanes.runner.put_back(run, task, "stopped at once")
-        self.queue.settled(run.run_id)
+        if self.lanes.stop.now.is_set():
+            self.lanes.runner.put_back(run, task, "stopped at once")
+            self.queue.settled(run.run_id)
+        else:
+            self.lanes.runner.put_back(run, task, "its instance was set aside")
+            self.queue.again(run.run_id, delay_s=0, failed_on=None)
         self.lanes.observer.run_finished(task, "put back")
 
     # --- listener ----------------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ def decide(
     used = tries_counted + (1 if counts else 0)
     if not treatment.tries_again or used >= policy.attempts:
         return Decision(Verdict.FAIL, counted=counts, before=treatment.before)
-    wait = min(policy.backoff_max_s, policy.backoff_s * policy.backoff_factor ** max(0, used - 1))
+    wait = wait_before_retry(policy, used)
     return Decision(
         Verdict.RETRY,
         counted=counts,
@@ -106,6 +106,11 @@ def decide(
         new_seed=treatment.new_seed,
         before=treatment.before,
     )
+
+
+def wait_before_retry(policy: RetrySettings, failures: int) -> float:
+    """Return the seconds to wait after so many failures (1-based): longer each time, up to a limit."""
+    return min(policy.backoff_max_s, policy.backoff_s * policy.backoff_factor ** max(0, failures - 1))
 
 
 def derive_seed(*parts: object) -> int:

@@ -32,11 +32,12 @@ class PromptEngine:
     session: InstanceSession
     listener: Listener
 
-    def submit(self, task: Task) -> None:
+    def submit(self, task: Task, *, stop: threading.Event) -> None:
         """Bind, upload the inputs, and put the prompt into the instance's queue.
 
         Raises:
             StepError, ComfyUIError: nothing runs, or the instance will not say.
+            Stopped: `stop` was set while the instance would not say.
         """
         assert task.prompt_id is not None, "a prompt's id is chosen before it is sent"
         binding = self.step.bind(task.context)
@@ -48,6 +49,7 @@ class PromptEngine:
             task.prompt_id,
             graph,
             extra_data={"extra_pnginfo": {"nightreel": {"attempt": task.attempt_id, "step": task.step}}},
+            stop=stop,
         )
 
     def wait(self, task: Task, *, stop: threading.Event) -> HistoryEntry:
