@@ -56,6 +56,7 @@ def document(styles: Iterable[Style], events: Iterable[Event], *, width: int, he
         f"PlayResY: {height}",
         "WrapStyle: 2",
         "ScaledBorderAndShadow: yes",
+        "Kerning: yes",  # off by default; widths are measured with it
         "YCbCr Matrix: None",  # colours are RGB; without this some renderers shift them as old ones did
         "",
         "[V4+ Styles]",
