@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from db.reviews import ReviewView
 from db.store import Store
-from db.views import ArtifactView
+from db.views import ArtifactView, AttemptView, ItemView
 from orchestrator.artifacts import write_whole
 from orchestrator.clock import SystemClock
+from orchestrator.errors import StorageError
 from orchestrator.home import Home
 from orchestrator.report import markdown, page
-from orchestrator.report.figures import NightFigures, Share, night_figures
-from orchestrator.report.words import rejection_rows
+from orchestrator.report.figures import VIDEO_STEP, NightFigures, Share, night_figures
+from orchestrator.report.history import items_as_left, verdicts_about
+from orchestrator.report.tables import Grid, grids, rejection_rates
 from steps.registry import default_steps
-
-VIDEO_STEP = "final_video"
 
 
 @dataclass(frozen=True)
@@ -35,37 +37,41 @@ def write_report(store: Store, home: Home, batch_id: int) -> WrittenReport:
 
     Raises:
         DatabaseError: there is no such night, or the state cannot be read.
+        StorageError: it cannot be written.
     """
     batch = store.batch(batch_id)
-    items = store.items(batch_id)
-    finished = {item.item_id: _videos_of(store, item.item_id) for item in items}
+    items = items_as_left(store, batch)
+    attempts = store.attempts(batch_id)
     figures = night_figures(
         batch,
         items,
-        store.attempts(batch_id),
-        videos={item_id: sorted(videos) for item_id, videos in finished.items()},
+        attempts,
         step_numbers={step.name: step.number for step in default_steps()},
         now=SystemClock().now(),
     )
-    reviews = store.reviews(batch_id)
-    rejections = rejection_rows(
-        figures, reviewed=len(reviews), rejected=sum(1 for review in reviews if review.verdict == "rejected")
-    )
+    reviews = verdicts_about(store, batch_id, attempts)
+    tables = grids(figures, reviews)
     folder = home.report_of(batch_id)
-    cards = [
-        _card(store, home, folder, figures_title, item_id, language, files)
-        for item_id, figures_title, videos in ((one.item_id, one.title, finished[one.item_id]) for one in items)
-        for language, files in sorted(videos.items())
-    ]
+    cards = list(_cards(store, home, folder, items, attempts))
+    as_json = json.dumps(plain(figures, reviews), ensure_ascii=False, indent=2, default=str)
     written = WrittenReport(folder / "report.md", folder / "report.json", folder / "report.html")
-    write_whole(written.markdown_path, markdown.render(figures, rejections).encode("utf-8"))
-    as_json = json.dumps(plain(figures, rejections), ensure_ascii=False, indent=2, default=str)
-    write_whole(written.json_path, as_json.encode("utf-8"))
-    write_whole(written.html_path, page.render(figures, rejections, cards).encode("utf-8"))
+    texts = {
+        written.markdown_path: markdown.render(figures, tables),
+        written.json_path: as_json + "\n",
+        written.html_path: page.render(figures, tables, cards),
+    }
+    try:
+        for path, text in texts.items():
+            write_whole(path, text.encode("utf-8", "replace"))
+    except OSError as error:
+        raise StorageError(
+            f"cannot write the report into {folder}: {error.strerror or error}\n"
+            f"  nothing of the night is lost; mend it, then: nightreel report {batch_id}"
+        ) from error
     return written
 
 
-def plain(figures: NightFigures, rejections: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+def plain(figures: NightFigures, reviews: Sequence[ReviewView]) -> dict[str, Any]:
     """Return a night's figures as JSON values: seconds, shares 0..1, ISO times."""
     return {
         "night": figures.batch_id,
@@ -73,18 +79,24 @@ def plain(figures: NightFigures, rejections: Sequence[tuple[str, str, str]]) -> 
         "outcome": figures.outcome,
         "preview": figures.preview,
         "seed": figures.seed,
+        "carried": figures.carried,
+        "redone": figures.redone,
         "began": figures.began.isoformat(),
         "ended": figures.ended.isoformat(),
         "wall_s": figures.wall_s,
+        "paused_s": figures.paused_s,
         "card": _share(figures.card),
+        "card_idle_s": figures.card_idle_s,
         "card_active_of_night": figures.card_active_of_night,
         "videos": dict(figures.videos),
         "steps": [{**asdict(step), "share": _share(step.share)} for step in figures.steps],
+        "between_steps_s": figures.between_steps_s,
         "instances": {name: _share(share) for name, share in figures.instances.items()},
         "items": [{**asdict(item), "state": str(item.state), "card": _share(item.card)} for item in figures.items],
         "failures": [asdict(failure) for failure in figures.failures],
         "bottlenecks": [step.name for step in figures.bottlenecks()],
-        "rejections": [list(row) for row in rejections],
+        "reviews": [{**asdict(review), "at": review.at.isoformat()} for review in reviews],
+        "rejections": _rows(rejection_rates(figures, reviews)),
     }
 
 
@@ -92,39 +104,43 @@ def _share(share: Share) -> dict[str, float | None]:
     return {"compute_s": share.compute_s, "wait_s": share.wait_s, "wall_s": share.wall_s, "active": share.active}
 
 
-def _videos_of(store: Store, item_id: int) -> dict[str, dict[str, ArtifactView]]:
-    """Return the files of an item's finished videos, by language and artifact name."""
+def _rows(grid: Grid) -> list[list[str]]:
+    return [list(row) for row in grid.rows]
+
+
+def _cards(
+    store: Store, home: Home, folder: Path, items: Sequence[ItemView], attempts: Sequence[AttemptView]
+) -> Iterator[page.VideoCard]:
+    """Yield the videos that this night made and that are still the current ones, by item and language."""
+    made = {one.attempt_id: one.item_id for one in attempts if one.step == VIDEO_STEP and one.outcome == "complete"}
+    with_video = set(made.values())
+    for item in items:
+        if item.item_id not in with_video:
+            continue
+        facts = store.made(item.item_id)
+        for language, files in sorted(_videos_of(store, item.item_id, made).items()):
+            row = facts.get((VIDEO_STEP, language))
+            length = row.data.get("duration_s") if row is not None else None
+            thumbnail = home.artifacts / files["thumbnail"].path if "thumbnail" in files else None
+            yield page.VideoCard(
+                item.item_id,
+                item.title,
+                language,
+                link=_relative_link(home.artifacts / files["video"].path, folder),
+                thumbnail=thumbnail,
+                thumbnail_link=None if thumbnail is None else _relative_link(thumbnail, folder),
+                length_s=float(length) if isinstance(length, int | float) else None,
+            )
+
+
+def _videos_of(store: Store, item_id: int, made: Mapping[int, int]) -> dict[str, dict[str, ArtifactView]]:
+    """Return the files of an item's videos that these attempts made, by language and artifact name."""
     found: dict[str, dict[str, ArtifactView]] = {}
     for row in store.current_artifacts(item_id):
-        if row.step == VIDEO_STEP:
+        if row.attempt_id in made:
             found.setdefault(row.variant, {})[row.name] = row
     return {language: files for language, files in found.items() if "video" in files}
 
 
-def _card(
-    store: Store,
-    home: Home,
-    folder: Path,
-    title: str,
-    item_id: int,
-    language: str,
-    files: Mapping[str, ArtifactView],
-) -> page.VideoCard:
-    video = home.artifacts / files["video"].path
-    thumbnail = files.get("thumbnail")
-    made = store.made(item_id).get((VIDEO_STEP, language))
-    length = made.data.get("duration_s") if made is not None else None
-    return page.VideoCard(
-        item_id,
-        title,
-        language,
-        link=_relative_link(video, folder),
-        thumbnail=home.artifacts / thumbnail.path if thumbnail is not None else None,
-        length_s=float(length) if isinstance(length, int | float) else None,
-    )
-
-
 def _relative_link(target: Path, folder: Path) -> str:
-    import os
-
     return Path(os.path.relpath(target, folder)).as_posix()

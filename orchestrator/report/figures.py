@@ -1,9 +1,5 @@
-"""The figures of a night, computed from its attempts. Pure: rows in, numbers out.
-
-A prompt's *compute* is its time on the card, by the server's own clock. Its *wait* is the time for which the card stood
-idle before it: from the end of the prompt before it on that instance (or from its own claim, when that was later) to
-its start. Wait and compute together are its *wall-clock*, so the sums over steps, items and the night agree; waiting
-behind another prompt of the same night is not a loss and not counted.
+"""The figures of a night, computed from its attempts. Pure: rows in, numbers out; what a second counts for is said in
+`shares.py`.
 """
 
 from __future__ import annotations
@@ -14,28 +10,21 @@ from datetime import datetime
 
 from db.states import State
 from db.views import AttemptView, BatchView, ItemView
+from orchestrator.report.shares import Share, attempt_shares, joined_seconds, together, under_way
 
+__all__ = [
+    "Failure",
+    "ItemFigures",
+    "NightFigures",
+    "Share",
+    "StepFigures",
+    "attempt_shares",
+    "night_figures",
+    "videos_made",
+]
 
-@dataclass(frozen=True)
-class Share:
-    """Seconds of one thing: a step, an item, an instance or the night."""
-
-    compute_s: float = 0.0
-    wait_s: float = 0.0
-
-    @property
-    def wall_s(self) -> float:
-        """Compute and wait together."""
-        return self.compute_s + self.wait_s
-
-    @property
-    def active(self) -> float | None:
-        """Compute against wall-clock, 0..1; None when there is neither."""
-        return self.compute_s / self.wall_s if self.wall_s > 0 else None
-
-    def plus(self, other: Share) -> Share:
-        """Return both together."""
-        return Share(self.compute_s + other.compute_s, self.wait_s + other.wait_s)
+VIDEO_STEP = "final_video"
+PAUSE_S = 1800.0  # nothing under way for longer: the night was stopped, or crashed, and went on later
 
 
 @dataclass(frozen=True)
@@ -43,11 +32,12 @@ class StepFigures:
     """One step in one night."""
 
     name: str
-    number: int
+    number: int  # 0-based place in the pipeline
     on_card: bool
     share: Share
-    window_s: float  # from the first claim to the last end
+    window_s: float  # for which at least one try of it was under way
     runs: int
+    items: int
     failed_tries: int
 
 
@@ -65,6 +55,7 @@ class ItemFigures:
     local_s: float
     longest_step: str
     longest_s: float
+    reached: str  # the last step of it that was completed tonight; empty for none
 
 
 @dataclass(frozen=True)
@@ -86,11 +77,14 @@ class NightFigures:
 
     batch_id: int
     list_name: str
-    outcome: str
+    outcome: str  # "complete", "stopped", "failed", or "open"
     preview: bool
     seed: int
+    carried: int  # items that an earlier night left
+    redone: int  # items that were sent back
     began: datetime
     ended: datetime
+    worked_s: float  # without the time for which it was stopped
     steps: tuple[StepFigures, ...]
     items: tuple[ItemFigures, ...]
     failures: tuple[Failure, ...]
@@ -102,20 +96,31 @@ class NightFigures:
         return (self.ended - self.began).total_seconds()
 
     @property
+    def paused_s(self) -> float:
+        """How long it was stopped before it was resumed."""
+        return max(0.0, self.wall_s - self.worked_s)
+
+    @property
     def card(self) -> Share:
         """All prompts together."""
-        total = Share()
-        for step in self.steps:
-            if step.on_card:
-                total = total.plus(step.share)
-        return total
+        return together(self.instances.values())
+
+    @property
+    def card_idle_s(self) -> float:
+        """How long the cards did nothing while the night was under way, for whatever reason; all cards together."""
+        return max(0.0, self.worked_s * len(self.instances) - self.card.compute_s)
 
     @property
     def card_active_of_night(self) -> float | None:
         """Share of the whole night for which a card computed, averaged over the cards; None without cards."""
-        if not self.instances or self.wall_s <= 0:
+        if not self.instances or self.worked_s <= 0:
             return None
-        return self.card.compute_s / (self.wall_s * len(self.instances))
+        return self.card.compute_s / (self.worked_s * len(self.instances))
+
+    @property
+    def between_steps_s(self) -> float:
+        """Time of the night in which no step was under way: engines that start, and restarts between two steps."""
+        return max(0.0, self.worked_s - sum(step.window_s for step in self.steps))
 
     @property
     def videos(self) -> Mapping[str, int]:
@@ -141,7 +146,6 @@ def night_figures(
     items: Sequence[ItemView],
     attempts: Sequence[AttemptView],
     *,
-    videos: Mapping[int, Sequence[str]],
     step_numbers: Mapping[str, int],
     now: datetime,
 ) -> NightFigures:
@@ -149,49 +153,58 @@ def night_figures(
 
     Args:
         batch: The night.
-        items: Its items, in order.
+        items: Its items, in order, as it left them.
         attempts: Its attempts, all of them.
-        videos: Languages of the finished videos, by item id.
         step_numbers: 0-based place of each step.
-        now: The end of a night that is still open.
+        now: The end of a night that is under way.
     """
     shares = attempt_shares(attempts)
-    ends = [attempt.finished_at for attempt in attempts if attempt.finished_at is not None]
+    began, ended = batch.opened_at, _end(batch, attempts, now)
+    intervals = [under_way(attempt) for attempt in attempts]
     instances: dict[str, Share] = {}
     for attempt in attempts:
         if attempt.instance is not None and attempt.attempt_id in shares:
             instances[attempt.instance] = instances.get(attempt.instance, Share()).plus(shares[attempt.attempt_id])
+    of_item: dict[int, list[AttemptView]] = {}
+    for attempt in attempts:
+        of_item.setdefault(attempt.item_id, []).append(attempt)
+    videos = videos_made(attempts)
     return NightFigures(
         batch_id=batch.id,
         list_name=batch.list_name,
         outcome=batch.outcome or "open",
         preview=batch.preview,
         seed=batch.seed,
-        began=batch.opened_at,
-        ended=max([batch.opened_at, *ends]) if batch.closed_at is not None or ends else now,
+        carried=batch.carried,
+        redone=batch.redone,
+        began=began,
+        ended=ended,
+        worked_s=joined_seconds([(began, began), *intervals, (ended, ended)], gap_s=PAUSE_S),
         steps=tuple(_steps(attempts, shares, step_numbers)),
-        items=tuple(_item(item, attempts, shares, videos.get(item.item_id, ())) for item in items),
+        items=tuple(
+            _item(item, of_item.get(item.item_id, ()), shares, videos.get(item.item_id, ()), step_numbers)
+            for item in items
+        ),
         failures=tuple(_failures(attempts)),
         instances=dict(sorted(instances.items())),
     )
 
 
-def attempt_shares(attempts: Sequence[AttemptView]) -> dict[int, Share]:
-    """Return compute and wait of each attempt that began, by attempt id. Local work has no wait."""
-    shares: dict[int, Share] = {}
-    free_since: dict[str, datetime] = {}
-    begun = [one for one in attempts if one.started_at is not None and one.finished_at is not None]
-    for attempt in sorted(begun, key=lambda one: one.started_at or one.claimed_at):
-        assert attempt.started_at is not None
-        assert attempt.finished_at is not None
-        compute = max(0.0, (attempt.finished_at - attempt.started_at).total_seconds())
-        wait = 0.0
-        if attempt.instance is not None:
-            since = max(attempt.claimed_at, free_since.get(attempt.instance, attempt.claimed_at))
-            wait = max(0.0, (attempt.started_at - since).total_seconds())
-            free_since[attempt.instance] = max(attempt.finished_at, free_since.get(attempt.instance, since))
-        shares[attempt.attempt_id] = Share(compute, wait)
-    return shares
+def videos_made(attempts: Sequence[AttemptView]) -> dict[int, tuple[str, ...]]:
+    """Return the languages in which each item's video was finished by these attempts, by item id."""
+    found: dict[int, set[str]] = {}
+    for one in attempts:
+        if one.step == VIDEO_STEP and one.outcome == "complete":
+            found.setdefault(one.item_id, set()).add(one.variant)
+    return {item_id: tuple(sorted(languages)) for item_id, languages in found.items()}
+
+
+def _end(batch: BatchView, attempts: Sequence[AttemptView], now: datetime) -> datetime:
+    """Return the last sign of life: a night may be closed long after it died, by the next one."""
+    signs = [batch.opened_at, *(under_way(attempt)[1] for attempt in attempts)]
+    if batch.closed_at is None and any(attempt.outcome is None for attempt in attempts):
+        signs.append(now)
+    return max(signs)
 
 
 def _steps(
@@ -200,19 +213,15 @@ def _steps(
     found = []
     for name in sorted({one.step for one in attempts}, key=lambda name: (numbers.get(name, 99), name)):
         mine = [one for one in attempts if one.step == name]
-        total = Share()
-        for one in mine:
-            total = total.plus(shares.get(one.attempt_id, Share()))
-        ends = [one.finished_at for one in mine if one.finished_at is not None]
-        window = (max(ends) - min(one.claimed_at for one in mine)).total_seconds() if ends else 0.0
         found.append(
             StepFigures(
                 name,
                 numbers.get(name, 99),
                 any(one.instance is not None for one in mine),
-                total,
-                window,
+                together(shares[one.attempt_id] for one in mine if one.attempt_id in shares),
+                joined_seconds(under_way(one) for one in mine),
                 len({one.run_id for one in mine}),
+                len({one.item_id for one in mine}),
                 sum(1 for one in mine if one.outcome == "failed"),
             )
         )
@@ -220,30 +229,32 @@ def _steps(
 
 
 def _item(
-    item: ItemView, attempts: Sequence[AttemptView], shares: Mapping[int, Share], videos: Sequence[str]
+    item: ItemView,
+    mine: Sequence[AttemptView],
+    shares: Mapping[int, Share],
+    videos: Sequence[str],
+    numbers: Mapping[str, int],
 ) -> ItemFigures:
-    mine = [one for one in attempts if one.item_id == item.item_id and one.attempt_id in shares]
-    card, local = Share(), 0.0
     by_step: dict[str, float] = {}
     for one in mine:
-        share = shares[one.attempt_id]
-        if one.instance is None:
-            local += share.compute_s
-        else:
-            card = card.plus(share)
-        by_step[one.step] = by_step.get(one.step, 0.0) + share.compute_s
+        if one.attempt_id in shares:
+            by_step[one.step] = by_step.get(one.step, 0.0) + shares[one.attempt_id].compute_s
     longest = max(by_step, key=lambda name: by_step[name], default="")
+    counted = [one for one in mine if one.attempt_id in shares]
     return ItemFigures(
         item.item_id,
         item.title,
         item.artist or "",
         item.state,
         tuple(item.reasons),
-        tuple(sorted(videos)),
-        card,
-        local,
+        tuple(videos),
+        together(shares[one.attempt_id] for one in counted if one.instance is not None),
+        sum(shares[one.attempt_id].compute_s for one in counted if one.instance is None),
         longest,
         by_step.get(longest, 0.0),
+        max(
+            (one.step for one in mine if one.outcome == "complete"), key=lambda name: numbers.get(name, 99), default=""
+        ),
     )
 
 
