@@ -28,6 +28,7 @@ NAMESPACE = uuid.UUID(int=27)
 TIMES = {"timestamp", "create_time", "execution_start_time", "execution_end_time"}
 UNORDERED = {"executed", "current_outputs"}
 POLLS_LIMIT_S = 5.0
+MEBIBYTE = 1024 * 1024
 
 
 @contextmanager
@@ -269,8 +270,9 @@ class Player:
         headers = {key: value.replace("8290", port) for key, value in event.get("request_headers", {}).items()}
         origin = headers.pop("Origin", None)
         try:
+            limit = MEBIBYTE if name == "small" else None  # what a client's library takes if nobody tells it otherwise
             connection = self._open_sockets.enter_context(
-                connect(address, max_size=None, origin=origin, additional_headers=headers)
+                connect(address, max_size=limit, origin=origin, additional_headers=headers)
             )
         except InvalidStatus as refusal:
             self.played.refused[name] = (event["status"], refusal.response.status_code)
