@@ -43,8 +43,8 @@ FRENCH = Phrases(
     ),
     identities=(
         "Je m'appelle {sitter}, et {artist} m'a peint{e} en {year}, sans jamais me demander mon avis.",
-        "{sitter}, c'est moi, telle que {artist} m'a vue en {year}.|female",
-        "{sitter}, c'est moi, tel que {artist} m'a vu en {year}.|male",
+        "{sitter}, c'est moi, telle {que_artist} m'a vue en {year}.|female",
+        "{sitter}, c'est moi, tel {que_artist} m'a vu en {year}.|male",
         "Je suis {sitter}, et c'est {artist} qui m'a mis{e} dans ce cadre.",
         "On m'appelle « {title} », un nom choisi sans moi, et {artist} m'a peint{e} en {year}.",
         "« {title} », c'est moi, et c'est {artist} qui m'a donné ce visage en {year}.",

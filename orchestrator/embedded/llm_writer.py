@@ -31,9 +31,9 @@ def _words(text: str) -> frozenset[str]:
 _LOWERED = {  # words that lose their capital when a fact becomes a subordinate clause; all others may be names
     "fr": _words(
         "a apres au aujourd'hui aussi autour aux avant avec ce ces cet cette chez comme d' dans de des depuis "
-        "deux dix du durant elle elles en encore enfin entre grace il ils jusqu'a l' la le les leur leurs "
-        "lors lorsque malgre on par parmi pendant peu plus plusieurs pour pres puis quand quelques sa sans "
-        "selon ses si son sous sur tous tout toute tres trois un une vers"
+        "cinq deux dix douze du durant elle elles en encore enfin entre grace il ils jusqu'a l' la le les leur leurs "
+        "huit lors lorsque malgre neuf on par parmi pendant peu plus plusieurs pour pres puis quand quatre quelques sa sans "
+        "selon sept ses si six son sous sur tous tout toute tres trois un une vers"
     ),
     "en": _words(
         "a according after all although an and around as at because before besides both by despite during each early "
@@ -114,7 +114,7 @@ class _Writer:
         """Choose among the phrases that use most of what is known, unless they take half of the time."""
         fitting = [one for one in self._fitting(self._phrases.identities) if _count(self._filled(one)) <= aim // 2]
         fitting = fitting or self._fitting(self._phrases.identities)
-        weight = {one: 1 + 2 * len(_fields(one) & {"sitter", "artist", "year"}) for one in fitting}
+        weight = {one: 1 + 2 * len(_fields(one) & {"sitter", "artist", "que_artist", "year"}) for one in fitting}
         most = max(weight.values())
         return self._said(self._random.choice([one for one in fitting if weight[one] >= most - 2]))
 
@@ -178,7 +178,7 @@ class _Writer:
         return self._said(self._random.choice(self._fitting(phrases)))
 
     def _said(self, phrase: str) -> dict[str, Any]:
-        used = _fields(phrase) & {"sitter", "title", "artist", "of_artist", "year"}
+        used = _fields(phrase) & {"sitter", "title", "artist", "of_artist", "que_artist", "year"}
         return {"text": self._filled(phrase), "facts": [OWN_DATA] if used else []}
 
     def _filled(self, phrase: str) -> str:
@@ -198,6 +198,7 @@ def _names(painting: Mapping[str, Any], language: str) -> dict[str, str]:
         del names["title"]
     if "artist" in names:
         names["of_artist"] = ("d'" if _is_elided(names["artist"]) else "de ") + names["artist"]
+        names["que_artist"] = ("qu'" if _is_elided(names["artist"]) else "que ") + names["artist"]
         if language == "en":
             names["of_artist"] = "of " + names["artist"]
     if isinstance(painting.get("year"), int):
