@@ -12,6 +12,7 @@ from uuid import uuid4
 from db.errors import StaleItem
 from db.states import State
 from db.store import BatchView, RunView, StepSpec, Store
+from orchestrator.artifacts import ArtifactStore
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.comfyui.errors import WorkflowError
 from orchestrator.comfyui.workflow import Workflow
@@ -20,6 +21,7 @@ from orchestrator.fleet import Fleet
 from orchestrator.home import Home
 from orchestrator.lanes import Adopted, Lanes, StepOutcome
 from orchestrator.log import Logger, NightLog
+from orchestrator.mending import mend, sweep
 from orchestrator.nightlock import hold_lock
 from orchestrator.observer import Observer, Quiet, StepOverview
 from orchestrator.opening import open_store
@@ -158,6 +160,7 @@ class Night:
         self._home = home
         self._settings = settings
         self._batch = batch
+        self._artifacts = ArtifactStore(home.artifacts)
         self._fleet = fleet
         self._clock = clock
         self._log = log
@@ -198,6 +201,7 @@ class Night:
         runs = {run.run_id: run for run in self._snapshot()}
         adopted = recover(self._store, self._home, runs, fleet=self._fleet, runner=self._runner, log=self._log)
         self._observer.night_started(self._batch.id, len({run.item_id for run in runs.values()}), resumed=resumed)
+        self._mend()
         last_comfy: Step | None = None
         for step in self._steps:
             waiting = ready(self._snapshot(), step)
@@ -226,7 +230,14 @@ class Night:
             if mine := of_step(adopted, step.name):
                 self._run_step(step, [], mine)
                 self._require_ours()
+        sweep(self._store, self._artifacts, self._batch.id)
         self._store.close_batch(self._batch.id, "stopped")
+
+    def _mend(self) -> None:
+        """Have made again what the disk lost, and remove what a crash left of earlier redos."""
+        sweep(self._store, self._artifacts, self._batch.id)
+        for item, row in mend(self._store, self._artifacts, self._batch.id, steps=self._steps, log=self._log):
+            self._observer.note(f"{item.title}: {row.path} is gone or damaged, and is made again")
 
     def _require_ours(self) -> None:
         """Go no further when another night holds the lock. Its engines are left to it."""

@@ -11,9 +11,10 @@ from uuid import uuid4
 
 from db.errors import StaleRun
 from db.store import ArtifactRow, AttemptView, BatchView, ItemView, MadeRow, RunView, Store
-from orchestrator.artifacts import ArtifactStore, item_folder, run_folder
+from orchestrator.artifacts import ArtifactStore, Stored, item_folder, run_folder
 from orchestrator.clock import Clock
 from orchestrator.engines.base import Execution, Task
+from orchestrator.errors import StorageError
 from orchestrator.home import Home
 from orchestrator.log import Logger
 from orchestrator.remedies import Decision, Verdict, decide, derive_seed, jitter_of
@@ -74,15 +75,29 @@ class Runner:
         self._log.info(
             "run.claimed", run_id=run.run_id, attempt_id=attempt.attempt_id, step=run.step, instance=instance
         )
-        return self.task(run, attempt)
+        try:
+            return self.task(run, attempt)
+        except StaleRun as error:
+            self._store.put_back(attempt.attempt_id, reason=str(error))
+            self._log.info("run.stale", run_id=run.run_id, step=run.step, reason=str(error))
+            return None
 
     def task(self, run: RunView, attempt: AttemptView) -> Task:
-        """Describe an attempt for an engine. Its work folder is made, and emptied."""
+        """Describe an attempt for an engine. Its work folder is made, and emptied.
+
+        Raises:
+            StaleRun: what the run needs is being made again.
+            StorageError: there is no work folder to be had.
+        """
+        try:
+            context = self._context(run, attempt)
+        except OSError as error:
+            raise StorageError(f"cannot make a folder in {self._home.work}: {error.strerror or error}") from error
         return Task(
             attempt_id=attempt.attempt_id,
             run_id=run.run_id,
             step=run.step,
-            context=self._context(run, attempt),
+            context=context,
             label=self.label(run),
             instance=attempt.instance,
             prompt_id=attempt.prompt_id,
@@ -105,6 +120,7 @@ class Runner:
             StepError: the files cannot be stored.
         """
         result = execution.result
+        stored: tuple[Stored, ...] = ()
         try:
             if result.turned_down:
                 self._store.turn_down(
@@ -132,6 +148,7 @@ class Runner:
             )
         except StaleRun:
             self._log.info("run.stale", run_id=run.run_id, step=run.step)
+            self._discard(stored, item_id=run.item_id)
             return False
         finally:
             self.clean(task)
@@ -191,6 +208,13 @@ class Runner:
         """Remove an attempt's work folder."""
         shutil.rmtree(task.context.work, ignore_errors=True)
 
+    def _discard(self, stored: Sequence[Stored], *, item_id: int) -> None:
+        """Remove files that came too late, unless whoever was first stored the same ones."""
+        current = {row.path for row in self._store.current_artifacts(item_id)} if stored else set()
+        for one in stored:
+            if one.path not in current:
+                self._artifacts.remove(one.path)
+
     def _context(self, run: RunView, attempt: AttemptView) -> Context:
         item = self._items[run.item_id]
         step = self._steps[run.step]
@@ -216,7 +240,9 @@ class Runner:
         made = {}
         for need in step.needs:
             variant = run.variant if self._steps[need].per_language else SHARED
-            row = rows[(need, variant)]
+            row = rows.get((need, variant))
+            if row is None:
+                raise StaleRun(f"run {run.run_id}: what {need} makes for it is being made again")
             files = {name: self._artifacts.absolute(path) for name, path in row.files.items()}
             made[need] = Made(files=files, data=row.data or {})
         return made

@@ -12,15 +12,34 @@ from orchestrator.comfyui.replies import HistoryEntry
 from orchestrator.comfyui.session import InstanceSession
 from orchestrator.comfyui.workflow import Workflow
 from orchestrator.engines.base import Execution, Listener, Task, Tick
-from steps.base import ComfyStep, LocalStep
+from steps.base import ComfyStep, Context, LocalStep
+from steps.errors import InvalidInput
 
 
 def run_local(step: LocalStep, task: Task, *, clock: Clock, listener: Listener) -> Execution:
     """Run a local step. Blocks; raises StepError."""
+    require_inputs(task.context)
     started = clock.now()
     listener.started(task, started)
     result = step.run(task.context)
     return Execution(result, started_at=started, finished_at=clock.now())
+
+
+def require_inputs(context: Context) -> None:
+    """Make sure that what earlier steps made is still there.
+
+    Raises:
+        InvalidInput: a file is gone; says which step makes it again.
+    """
+    for step, made in context.made.items():
+        for path in made.files.values():
+            if not path.is_file():
+                item_id = context.subject.item_id
+                raise InvalidInput(
+                    f"{path}, which {step} made, is gone; have it made again: nightreel redo {item_id} --from {step}",
+                    path=str(path),
+                    step=step,
+                )
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,7 @@ class PromptEngine:
             Stopped: `stop` was set while the instance would not say.
         """
         assert task.prompt_id is not None, "a prompt's id is chosen before it is sent"
+        require_inputs(task.context)
         binding = self.step.bind(task.context)
         values = dict(binding.values)
         for name, path in binding.uploads.items():
