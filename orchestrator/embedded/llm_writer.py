@@ -32,8 +32,8 @@ _LOWERED = {  # words that lose their capital when a fact becomes a subordinate 
     "fr": _words(
         "a apres au aujourd'hui aussi autour aux avant avec ce ces cet cette chez comme d' dans de des depuis "
         "cinq deux dix douze du durant elle elles en encore enfin entre grace il ils jusqu'a l' la le les leur leurs "
-        "huit lors lorsque malgre neuf on par parmi pendant peu plus plusieurs pour pres puis quand quatre quelques sa sans "
-        "selon sept ses si six son sous sur tous tout toute tres trois un une vers"
+        "huit lors lorsque malgre neuf on par parmi pendant peu plus plusieurs pour pres puis quand quatre quelques sa "
+        "sans selon sept ses si six son sous sur tous tout toute tres trois un une vers"
     ),
     "en": _words(
         "a according after all although an and around as at because before besides both by despite during each early "
