@@ -18,7 +18,6 @@ from orchestrator.report.words import efficiency_words, headline, key_figures, m
 
 THUMBNAIL_WIDTH_PX = 180
 MOST_THUMBNAILS = 120  # inside the page; those of further videos stay in their files, beside the videos
-_BAR_SHARE = 0.82  # of the width; the rest is for the number behind the longest bar
 
 
 @dataclass(frozen=True)
@@ -113,8 +112,7 @@ def _bars(night: NightFigures) -> str:
 def _bar(kind: str, seconds: float, longest_s: float) -> str:
     if seconds <= 0:
         return ""
-    width = seconds / longest_s * _BAR_SHARE * 100
-    return f'<i class="{kind}" style="width: {width:.2f}%" title="{minutes(seconds)}"></i>'
+    return f'<i class="{kind}" style="width: {seconds / longest_s:.2%}" title="{minutes(seconds)}"></i>'
 
 
 def _table(grid: Grid) -> str:

@@ -26,9 +26,11 @@ li { list-style: none; }
 .videos a { color: inherit; text-decoration: none; display: block; }
 .videos img, .videos .blank { display: block; width: 100%; aspect-ratio: 9 / 16; object-fit: cover; border-radius: 8px;
   background: var(--line); }
-.videos span { display: block; font-size: .85rem; line-height: 1.25; margin-top: .35rem; overflow-wrap: anywhere; }
+.videos span:not(.blank) { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 4; overflow: hidden;
+  font-size: .85rem; line-height: 1.25; margin-top: .35rem; overflow-wrap: anywhere; }
 .bars { display: grid; grid-template-columns: max-content 1fr; gap: .35rem .75rem; font-size: .92rem; }
-.bars div { display: flex; align-items: center; min-width: 0; }
+.bars b { font-weight: 400; }
+.bars div { display: flex; align-items: center; min-width: 0; margin-right: 5.5rem; }
 .bars i { height: 1rem; min-width: 1px; flex: none; }
 .bars span { margin-left: .5rem; white-space: nowrap; }
 i.card, .key.card { background: var(--gold); }
@@ -46,12 +48,13 @@ td { unicode-bidi: isolate; }
 .name { white-space: nowrap; }
 .text { min-width: 9rem; overflow-wrap: anywhere; }
 tr > .number:first-child { text-align: left; }
+table:not(.sentences) tr > :first-child { position: sticky; left: 0; background: var(--paper); }
 @media (max-width: 44rem) {
   table.sentences, table.sentences tbody { display: block; }
   table.sentences thead { display: none; }
   table.sentences tr { display: block; padding: .5rem 0; border-bottom: 1px solid var(--line); }
   table.sentences td { display: inline; padding: 0; border: 0; text-align: left; white-space: normal; }
-  table.sentences td:not(:empty):not(:last-child)::after { content: " · "; color: var(--soft); }
+  table.sentences td:not(:empty):not(:first-child)::before { content: " · "; color: var(--soft); }
   table.sentences td.number:first-child::before { content: "item "; color: var(--soft); }
 }
 @media print { body { max-width: none; } h2 { break-after: avoid; } tr { break-inside: avoid; } }

@@ -258,10 +258,10 @@ def rejection_rates(night: NightFigures, reviews: Sequence[ReviewView]) -> Grid:
     lead = f"{counted(undecided, 'video')} not reviewed yet." if undecided > 0 else ""
     columns = (
         ("stage", Kind.TEXT),
-        *_columns(Kind.NUMBER, "paintings or videos", "rate"),
+        *_columns(Kind.NUMBER, "how many", "rate"),
         ("most often because", Kind.TEXT),
     )
-    return Grid("Rejection rates", lead, columns, tuple(rows) if begun else ())
+    return Grid("Rejection rates", lead, columns, tuple(rows) if begun else (), reads_as_text=True)
 
 
 def _rate(stage: str, count: int, of: int, why: str) -> tuple[str, str, str, str]:
