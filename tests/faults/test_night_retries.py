@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from benchmarks.rig import GRAPH
 from steps.base import Context
 from steps.errors import BadOutput, InvalidInput, ProgramFailed
 from tests.faults.night_world import CUT, LOOK, PAINT, SPEAK, World, calm_down, nothing_left_behind
@@ -254,3 +256,35 @@ def test_lost_prompts_do_not_stop_a_step(make, forgotten_queue):
     result = world.run()
     assert (result.outcome, dict(result.stopped_steps)) == ("complete", {})
     assert sum(of_item.count("PromptLost") for of_item in world.outcomes("paint")) >= 3
+
+
+REFUSED = {
+    "a node class that is not installed": (
+        {"size": {**GRAPH["size"], "class_type": "NoSuchNode"}},
+        r"MissingNodeClass: card0: .*`SIZE` .*NoSuchNode is not installed",
+    ),
+    "a choice that is not there": (
+        {"size": {**GRAPH["size"], "inputs": {**GRAPH["size"]["inputs"], "upscale_method": "by hand"}}},
+        r"Refused: card0: .*`SIZE` .*`upscale_method` is 'by hand'.* bilinear",
+    ),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_a_refused_graph_stops_its_step_until_it_is_mended(make, why):
+    """Every item would be refused: nobody's tries are spent, the reason names node and field."""
+    graph, reason = REFUSED[why]
+    world = make(LOOK, PAINT, CUT, paintings=4)
+    world.workflow(graph=graph)
+    result = world.run()
+    assert result.outcome == "stopped"
+    assert list(result.stopped_steps) == ["paint"]
+    assert re.search(reason, result.stopped_steps["paint"])
+    assert any(re.search(reason, note) for note in world.watching.notes)
+    assert {str(world.run_states(item.item_id)[("paint", "")]) for item in world.items()} == {"PENDING"}
+    assert not any(one.counted for of_item in world.tries("paint").values() for one in of_item)
+    assert len(world.tries("paint")) <= 2  # one for each prompt that the instance may have
+    world.workflow()
+    assert world.resume().outcome == "complete"
+    assert all(len(of_item) <= 2 for of_item in world.tries("paint").values())
+    world.check_tidy()
