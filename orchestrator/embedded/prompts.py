@@ -79,8 +79,8 @@ class PromptQueue:
             A ticket and the prompt, which nobody may change, or None when there was none in time.
         """
         with self._lock:
-            while not self._waiting:
-                if self._is_closed or self._free.unload_models or self._free.free_memory:
+            while not self._waiting or self._is_free_asked():
+                if self._is_closed or self._is_free_asked():  # memory is given back before the next prompt
                     return None
                 if not self._filled.wait(timeout_s):
                     return None
@@ -185,6 +185,9 @@ class PromptQueue:
             self._free.unload_models = self._free.unload_models or bool(wish.get("unload_models"))
             self._free.free_memory = self._free.free_memory or bool(wish.get("free_memory"))
             self._filled.notify()
+
+    def _is_free_asked(self) -> bool:
+        return self._free.unload_models or self._free.free_memory
 
     def take_free(self) -> FreeRequest:
         """Return and reset what POST /free asked for."""
