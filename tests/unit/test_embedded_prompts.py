@@ -8,7 +8,6 @@ import pytest
 
 from orchestrator.embedded.prompts import Item, Outcome, PromptQueue
 
-
 MOMENTS = count()
 
 
