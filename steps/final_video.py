@@ -24,7 +24,7 @@ from steps.workfiles import write_text
 MOST_JOIN_DIFFERENCE = 12.0
 """Levels between the pictures that meet at a join; the same scene in other colours has 10, another one 40."""
 
-_CAPTIONS_LOOKED_AT = 4
+_CAPTIONS_LOOKED_AT = 2
 
 
 class FinalVideo(LocalStep):
@@ -138,7 +138,7 @@ def _caption_checks(context: Context, video: Path, places: Places) -> list[Check
     middles = [middle for w in words if (middle := (w["start_s"] + w["end_s"]) / 2) < clip_s]
     if not middles:
         return []
-    picked = middles[:: max(1, len(middles) // _CAPTIONS_LOOKED_AT)]
+    picked = middles[:: max(1, len(middles) // _CAPTIONS_LOOKED_AT)][:_CAPTIONS_LOOKED_AT]
     return [deliverable.caption_ink(video, clip, [(places.speech_at_s + here, here) for here in picked])]
 
 

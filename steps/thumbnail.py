@@ -35,11 +35,11 @@ def best_moment(clip: Path, *, models_dir: Path) -> float:
         faces = Faces(models_dir)
     except ResourceMissing:
         return duration_s / 2
-    looks = []
-    for time in np.linspace(0.05, 0.95, CANDIDATES) * duration_s:
-        look = _look(ffmpeg.frame_at(clip, float(time)), faces, float(time))
-        if look is not None:
-            looks.append(look)
+    video = ffmpeg.probe(clip).video
+    # One pass: key frames are so far apart that jumping from moment to moment decodes most frames several times.
+    every = max(1, (video.frames if video is not None else 0) // CANDIDATES)
+    seen = ((time, _look(image, faces, time)) for time, image in ffmpeg.read_frames(clip, every=every))
+    looks = [look for time, look in seen if look is not None and time > 0.03 * duration_s]
     if not looks:
         return duration_s / 2
     most_sharp = max(look.sharp for look in looks) or 1.0
