@@ -1,0 +1,45 @@
+"""The command line with the steps of a small night: everything is real but what a step makes.
+
+usage: python -m tests.acceptance.small_command HOME run|resume …
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import yaml
+
+from benchmarks.rig import Timing, add_paintings, make_settings, pipeline
+from db.store import Store
+from orchestrator import cli, night
+from orchestrator.opening import open_store
+
+PAINTINGS = 4
+TIMINGS = [
+    Timing("look", 0.0, on_card=False, per_language=False),
+    Timing("paint", 1.0, on_card=True, per_language=False),
+    Timing("cut", 0.0, on_card=False, per_language=True),
+]
+
+
+def prepare(home: Path) -> Store:
+    """Make the home with its config and its paintings."""
+    settings = make_settings(home, cards=1, languages=("fr",))
+    steps = pipeline(TIMINGS, home / "workflows")
+    _, store = open_store(settings, steps=steps)
+    add_paintings(store, home / "paintings", PAINTINGS)
+    (home / "config.yaml").write_text(yaml.safe_dump(settings.model_dump(mode="json")), encoding="utf-8")
+    return store
+
+
+def main(home: Path, arguments: list[str]) -> None:
+    """Run one command in a home; ends the process with its exit code."""
+    steps = pipeline(TIMINGS, home / "workflows")
+    night.default_steps = lambda: steps
+    sys.argv = ["nightreel", "--config", str(home / "config.yaml"), *arguments]
+    cli.main()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
