@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import shlex
 import signal
 import sys
 import threading
@@ -18,7 +20,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.errors import ExitCode, NightreelError, NotFoundError, NotReadyError
+from orchestrator.errors import ExitCode, NightreelError, NotReadyError
+from orchestrator.wording import one_line
 
 if TYPE_CHECKING:
     from db.store import Store
@@ -55,6 +58,9 @@ def _options(
 
 def main() -> None:
     """Run the command line; the exit codes are those of `ExitCode`."""
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that has no é or → must not end a command
     try:
         app()
     except KeyboardInterrupt:
@@ -92,6 +98,11 @@ def _store(settings: Settings) -> tuple[Home, Store]:
     return open_store(settings)
 
 
+def _say(text: str) -> None:
+    """Print a line as it is: names and paths may look like markup."""
+    console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
 def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False, indent=2, default=str) + "\n")
 
@@ -108,14 +119,14 @@ def init(
     from orchestrator.initial import make_home
 
     made = make_home(folder, samples=samples)
-    console.print(f"made {made.config}", highlight=False, soft_wrap=True)
-    console.print("next:", highlight=False)
-    console.print(f"  cd {made.folder}", highlight=False, soft_wrap=True)
+    _say(f"{'made' if made.is_new else 'kept'} {made.config}")
+    _say("next:")
+    _say(f"  cd {shlex.quote(str(made.folder))}")
     if samples:
-        console.print("  nightreel run --paintings 4", highlight=False)
+        _say("  nightreel run --paintings 4")
     else:
-        console.print("  nightreel catalogue add FOLDER|FILE.csv|FILE.jsonl", highlight=False)
-        console.print("  nightreel run", highlight=False)
+        _say("  nightreel catalogue add FOLDER|FILE.csv|FILE.jsonl")
+        _say("  nightreel run")
 
 
 @catalogue_app.command("add")
@@ -131,16 +142,17 @@ def catalogue_add(
     report = catalogue.add(store, source, list_name=list_name)
     if as_json:
         bad = [{"line": row.line, "reason": row.reason} for row in report.bad]
-        _print_json({"added": report.added, "duplicates": report.duplicates, "bad": bad})
+        notes = list(report.notes)
+        _print_json({"added": report.added, "duplicates": report.duplicates, "bad": bad, "notes": notes})
         return
+    for note in report.notes:
+        errors.print(f"[yellow]note:[/] {escape(note)}", highlight=False, soft_wrap=True)
     for row in report.bad[:50]:
-        errors.print(f"line {row.line}: {escape(row.reason)}", highlight=False, soft_wrap=True)
+        where = f"line {row.line}: " if row.line else ""
+        errors.print(f"{where}{one_line(row.reason)}", highlight=False, soft_wrap=True, markup=False)
     if len(report.bad) > 50:
         errors.print(f"… and {len(report.bad) - 50} more (all of them with --json)", highlight=False)
-    console.print(
-        f"{report.added} added to {list_name!r}, {report.duplicates} known already, {len(report.bad)} skipped",
-        highlight=False,
-    )
+    _say(f"{report.added} added to {list_name!r}, {report.duplicates} known already, {len(report.bad)} skipped")
 
 
 @catalogue_app.command("lists")
@@ -156,8 +168,11 @@ def catalogue_lists(as_json: AsJson = False) -> None:
         return
     table = Table("list", "paintings", "not used yet")
     for row in rows:
-        table.add_row(str(row["list"]), str(row["paintings"]), str(row["unused"]))
-    console.print(table)
+        table.add_row(escape(one_line(str(row["list"]))), str(row["paintings"]), str(row["unused"]))
+    if rows:
+        console.print(table)
+    else:
+        _say("no paintings yet; add some with: nightreel catalogue add FOLDER|FILE.csv|FILE.jsonl")
 
 
 @app.command()
@@ -280,7 +295,7 @@ def demo(
     code = _finish(night.settings, result)
     console.print("\n[bold]Try next[/]", highlight=False)
     for line in night.next_commands():
-        console.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
+        _say(f"  {line}")
     raise typer.Exit(code)
 
 
@@ -299,13 +314,14 @@ def redo(
     from orchestrator.night import NightRequest
     from orchestrator.verdicts import send_back
 
-    settings = _settings()
-    _, store = _store(settings)
-    steps = send_back(store, item, step, language=lang, reason=reason)
-    console.print(f"item {item} goes back: {', '.join(steps)}", highlight=False)
+    home, store = _store(_settings())
+    sent = send_back(store, home, item, step, language=lang, reason=reason)
+    _say(f"item {item} goes back: {', '.join(sent.steps)}")
+    for folder in sent.withdrawn:
+        _say(f"taken out of the pool: {folder}")
     if now:
         _night(NightRequest(resume=True), stop_by=None)
-    console.print("make it with: nightreel resume    (the next night takes it first)", highlight=False)
+    _say("make it with: nightreel resume    (the next night takes it first)")
 
 
 @app.command()
@@ -318,7 +334,7 @@ def abort(
 
     _, store = _store(_settings())
     abort_item(store, item, reason=reason)
-    console.print(f"item {item} is aborted", highlight=False)
+    _say(f"item {item} is aborted")
 
 
 @app.command()
@@ -328,8 +344,11 @@ def review(
 ) -> None:
     """Look at new videos one by one: approve, reject with a reason, or send back."""
     from orchestrator.review.terminal import review_in_terminal
+    from orchestrator.verdicts import require_night
 
     home, store = _store(_settings())
+    if batch is not None:
+        require_night(store, batch)
     review_in_terminal(console, store, home, batch_id=batch, json_only=as_json)
 
 
@@ -372,19 +391,14 @@ def report(
 ) -> None:
     """Write a night's execution report again, and show it."""
     from orchestrator.report import write_report
+    from orchestrator.verdicts import require_night
 
     home, store = _store(_settings())
-    if batch is None:
-        latest = store.latest_batch()
-        if latest is None:
-            raise NotFoundError("there was no night yet; start one with: nightreel run")
-        batch = latest.id
-    written = write_report(store, home, batch)
-    if as_json:
-        sys.stdout.write(written.json_path.read_text(encoding="utf-8") + "\n")
-        return
-    sys.stdout.write(written.markdown_path.read_text(encoding="utf-8"))
-    console.print(f"\n{written.html_path}", highlight=False, soft_wrap=True)
+    written = write_report(store, home, require_night(store, batch))
+    shown = written.json_path if as_json else written.markdown_path
+    sys.stdout.write(shown.read_text(encoding="utf-8"))
+    if not as_json:
+        _say(f"\n{written.html_path}")
 
 
 @app.command()

@@ -43,6 +43,7 @@ class NewHome:
 
     folder: Path
     config: Path
+    is_new: bool  # False: a config.yaml was there, and was kept
 
 
 def make_home(folder: Path, *, samples: bool = False) -> NewHome:
@@ -53,9 +54,10 @@ def make_home(folder: Path, *, samples: bool = False) -> NewHome:
     """
     folder = folder.expanduser().absolute()
     config = folder / CONFIG_NAME
+    is_new = not config.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not config.exists():
+        if is_new:
             archives = {} if not samples else _sample_archives(folder)
             write_whole(config, (_TEMPLATE + zim_lines(archives, folder)).encode())
     except OSError as error:
@@ -64,7 +66,7 @@ def make_home(folder: Path, *, samples: bool = False) -> NewHome:
     Home(settings.home).create()
     if samples:
         _add_samples(folder, config)
-    return NewHome(folder, config)
+    return NewHome(folder, config, is_new)
 
 
 def zim_lines(archives: Mapping[str, Path], base: Path) -> str:

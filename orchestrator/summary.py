@@ -14,11 +14,15 @@ from db.states import State
 from db.store import ItemView, Status, Store
 from orchestrator.home import Home
 from orchestrator.verdicts import find_item
+from orchestrator.wording import brief, counted, one_line
 
 if TYPE_CHECKING:
     from orchestrator.night import NightResult
     from orchestrator.report import WrittenReport
 
+PAINTING_WIDTH = 28  # of 80 columns: a title is known by its beginning, a reason is not
+_PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True}
+_WIDE: dict[str, Any] = {"highlight": False, "soft_wrap": True}
 _COLOURS = {
     State.COMPLETE: "green",
     State.FAILED: "red",
@@ -33,32 +37,32 @@ def print_summary(console: Console, store: Store, home: Home, result: NightResul
     """Print the end of a night: what came out, what did not and why, and where to look."""
     batch = store.batch(result.batch_id)
     items = store.items(result.batch_id)
-    table = Table(
-        "item", "painting", "state", "why, or what came out", title=f"Night {result.batch_id}: {result.outcome}"
-    )
+    table = Table(title=f"Night {result.batch_id}: {result.outcome}")
+    table.add_column("item", justify="right")
+    table.add_column("painting", no_wrap=True, max_width=PAINTING_WIDTH)
+    table.add_column("state")
+    table.add_column("why, or what came out", overflow="fold")
     for item in items:
         table.add_row(
             str(item.item_id),
-            escape(item.title[:44]),
+            escape(one_line(item.title)),
             f"[{_COLOURS[item.state]}]{item.state}[/]",
-            escape("; ".join(item.reasons) or _what_came_out(store, item)),
+            escape(brief(item.reasons) or _what_came_out(store, item)),
         )
     console.print(table)
     videos = [path for item in items for path in _videos(store, home, item)]
     if videos:
-        console.print(f"{len(videos)} videos:", highlight=False)
+        console.print(f"{counted(len(videos), 'video')}:", highlight=False)
     for path in videos:
-        console.print(f"  {path}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"  {path}", **_PLAIN)
     for step, reason in result.stopped_steps.items():
-        console.print(f"[yellow]step {step} stopped:[/] {escape(reason)}", highlight=False, soft_wrap=True)
+        console.print(f"[yellow]step {step} stopped:[/] {escape(one_line(reason))}", highlight=False, soft_wrap=True)
     if batch.preview:
         console.print("[dim]Previews: made on the CPU by the embedded engines, and marked as such.[/]")
     if result.outcome == "stopped":
-        console.print(
-            "what is left goes on with: nightreel resume    (or the next night takes it first)", highlight=False
-        )
-    console.print(f"report: {report.html_path}", highlight=False, soft_wrap=True, markup=False)
-    console.print(f"log:    {result.log_path}", highlight=False, soft_wrap=True, markup=False)
+        console.print("what is left goes on with: nightreel resume    (or the next night takes it first)", **_PLAIN)
+    console.print(f"report: {report.html_path}", **_PLAIN)
+    console.print(f"log:    {result.log_path}", **_PLAIN)
 
 
 def _what_came_out(store: Store, item: ItemView) -> str:
@@ -73,18 +77,18 @@ def _videos(store: Store, home: Home, item: ItemView) -> list[Path]:
 
 def print_status(console: Console, found: Status) -> None:
     """Print how far everything is."""
-    lists = ", ".join(f"{name} {count}" for name, count in sorted(found.lists.items()))
-    console.print(f"{found.paintings} paintings" + (f" ({lists})" if lists else ""), highlight=False)
+    lists = ", ".join(f"{one_line(name)} {count}" for name, count in sorted(found.lists.items()))
+    console.print(counted(found.paintings, "painting") + (f" ({lists})" if lists else ""), **_PLAIN)
     if found.open_batch is None:
         console.print("no night is under way", highlight=False)
     else:
-        console.print(
-            f"night {found.open_batch.id}, begun {found.open_batch.opened_at:%Y-%m-%d %H:%M} UTC", highlight=False
-        )
+        began = found.open_batch.opened_at.astimezone()
+        console.print(f"night {found.open_batch.id} is not over; it began {began:%Y-%m-%d %H:%M}", **_PLAIN)
     if not found.items:
         return
     console.print(
-        "items: " + ", ".join(f"{count} [{_COLOURS[state]}]{state}[/]" for state, count in found.items.items()),
+        "items: "
+        + ", ".join(f"{found.items[state]} [{_COLOURS[state]}]{state}[/]" for state in State if found.items.get(state)),
         highlight=False,
     )
     table = Table("step", *[str(state) for state in State])
@@ -140,11 +144,12 @@ def describe_item(store: Store, home: Home, item_id: int) -> dict[str, Any]:
 def print_item(console: Console, described: dict[str, Any]) -> None:
     """Print what `describe_item` returns."""
     item = described["item"]
-    who = f" by {item['artist']}" if item["artist"] else ""
+    who = f" by {one_line(item['artist'])}" if item["artist"] else ""
     when = f", {item['year']}" if item["year"] else ""
-    console.print(f"[bold]item {item['item_id']}: {escape(item['title'])}[/]{escape(who)}{when}", highlight=False)
-    reasons = ": " + "; ".join(item["reasons"]) if item["reasons"] else ""
-    console.print(f"{item['state']}{escape(reasons)}", highlight=False)
+    console.print(f"[bold]item {item['item_id']}: {escape(one_line(item['title']))}[/]{escape(who)}{when}", **_WIDE)
+    console.print(f"[{_COLOURS[State(item['state'])]}]{item['state']}[/]", **_WIDE)
+    for reason in item["reasons"]:
+        console.print(f"  {one_line(reason)}", **_PLAIN)
     table = Table("step", "", "state", "tries", "on", "last error")
     for run in described["runs"]:
         tries = run["tries"]
@@ -155,9 +160,9 @@ def print_item(console: Console, described: dict[str, Any]) -> None:
             run["variant"],
             f"[{_COLOURS[State(run['state'])]}]{run['state']}[/]",
             str(len(tries) or ""),
-            last.get("instance") or "",
-            escape((error or "").splitlines()[0][:80] if error else ""),
+            escape(last.get("instance") or ""),
+            escape(one_line(error or "", longest=80)),
         )
     console.print(table)
     for row in described["artifacts"]:
-        console.print(f"  {row['path']}", highlight=False, soft_wrap=True, markup=False)
+        console.print(f"  {row['path']}", **_PLAIN)

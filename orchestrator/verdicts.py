@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from db.errors import DatabaseError
+from dataclasses import dataclass
+from pathlib import Path
+
+from db.errors import CannotSendBack, NotFound, StaleItem
 from db.states import State
 from db.store import ItemView, Store
 from orchestrator.errors import NotFoundError
+from orchestrator.home import Home
+from orchestrator.review.pool import take_out_of_pool
 from steps.registry import default_steps, steps_after
 
 
-def send_back(store: Store, item_id: int, step: str, *, language: str | None = None, reason: str = "") -> list[str]:
-    """Send an item back to a step; return the names of the steps that run again.
+@dataclass(frozen=True)
+class SentBack:
+    """What sending an item back led to."""
+
+    steps: tuple[str, ...]  # that run again, in order
+    withdrawn: tuple[Path, ...]  # folders that were taken out of the pool
+
+
+def send_back(
+    store: Store, home: Home, item_id: int, step: str, *, language: str | None = None, reason: str = ""
+) -> SentBack:
+    """Send an item back to a step. What the pool has of it leaves the pool, in the languages that are made again.
 
     The old artifacts stay until the new ones are COMPLETE.
 
     Raises:
         NotFoundError: there is no such item, step or language, or it cannot be sent back as it stands.
+        StorageError: the pool cannot be changed; the item is sent back all the same.
     """
     item = find_item(store, item_id)
     names = [one.name for one in default_steps()]
@@ -27,16 +43,22 @@ def send_back(store: Store, item_id: int, step: str, *, language: str | None = N
     if language is not None and step in shared:
         raise NotFoundError(f"step {step} is shared by all languages of an item: leave out --lang")
     if item.state not in (State.COMPLETE, State.FAILED):
-        raise NotFoundError(
-            f"item {item_id} is {item.state}; only a COMPLETE or FAILED one can be sent back"
-            + (": " + "; ".join(item.reasons) if item.reasons else "")
-        )
+        raise NotFoundError(_not_now(item))
     again = steps_after(step)
+    languages = item.languages if language is None else (language,)
     try:
         store.send_back(item_id, steps=again, languages=None if language is None else [language], reason=reason)
-    except DatabaseError as error:
+    except (CannotSendBack, StaleItem, NotFound) as error:
         raise NotFoundError(str(error)) from error
-    return [name for name in names if name in again]
+    withdrawn = take_out_of_pool(home.pool, item_id=item_id, title=item.title, languages=languages)
+    return SentBack(tuple(name for name in names if name in again), tuple(withdrawn))
+
+
+def _not_now(item: ItemView) -> str:
+    if item.state is State.ABORTED:
+        why = "; ".join(reason.rstrip(".") for reason in item.reasons)
+        return f"item {item.item_id} was turned down and stays so" + (f": {why}" if why else "")
+    return f"item {item.item_id} is {item.state}: what is missing of it is made by nightreel resume, or the next night"
 
 
 def abort_item(store: Store, item_id: int, *, reason: str) -> None:
@@ -46,9 +68,14 @@ def abort_item(store: Store, item_id: int, *, reason: str) -> None:
         NotFoundError: there is no such item, or it is over already.
     """
     item = find_item(store, item_id)
-    if item.state in (State.COMPLETE, State.ABORTED):
-        raise NotFoundError(f"item {item_id} is {item.state} already; reject a finished video with: nightreel review")
-    store.abort_item(item_id, reason=reason)
+    if item.state is State.ABORTED:
+        raise NotFoundError(f"item {item_id} is ABORTED already")
+    if item.state is State.COMPLETE:
+        raise NotFoundError(f"item {item_id} is COMPLETE; reject its videos with: nightreel review")
+    try:
+        store.abort_item(item_id, reason=reason)
+    except StaleItem as error:
+        raise NotFoundError(f"item {item_id} moved on at this very moment; look at it with: nightreel show") from error
 
 
 def find_item(store: Store, item_id: int) -> ItemView:
@@ -59,5 +86,22 @@ def find_item(store: Store, item_id: int) -> ItemView:
     """
     try:
         return store.item(item_id)
-    except DatabaseError as error:
+    except NotFound as error:
         raise NotFoundError(f"there is no item {item_id}; the report of a night lists its items") from error
+
+
+def require_night(store: Store, batch_id: int | None) -> int:
+    """Return a night's number: the one that was named, or the last one.
+
+    Raises:
+        NotFoundError: there is no such night, or none at all.
+    """
+    latest = store.latest_batch()
+    if latest is None:
+        raise NotFoundError("there was no night yet; start one with: nightreel run")
+    if batch_id is None:
+        return latest.id
+    try:
+        return store.batch(batch_id).id
+    except NotFound as error:
+        raise NotFoundError(f"there is no night {batch_id}; the last one is {latest.id}") from error

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 
-from orchestrator.oneline import one_line
 from orchestrator.report.figures import NightFigures
 from orchestrator.report.tables import Grid, Kind
 from orchestrator.report.words import efficiency_words, headline, key_figures, outcome_words
+from orchestrator.wording import one_line
 
 WIDEST = 60  # cells wider than that do not widen their column
 _EDGE_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # inside a word it is no mark

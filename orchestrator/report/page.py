@@ -10,11 +10,11 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
-from orchestrator.oneline import one_line
 from orchestrator.report.figures import NightFigures
 from orchestrator.report.style import STYLE
 from orchestrator.report.tables import LONGEST_TITLE, Grid
 from orchestrator.report.words import efficiency_words, headline, key_figures, minutes, outcome_words
+from orchestrator.wording import one_line
 
 THUMBNAIL_WIDTH_PX = 180
 MOST_THUMBNAILS = 120  # inside the page; those of further videos stay in their files, beside the videos

@@ -9,9 +9,9 @@ from enum import Enum
 
 from db.reviews import ReviewView
 from db.states import State
-from orchestrator.oneline import one_line
 from orchestrator.report.figures import ItemFigures, NightFigures
-from orchestrator.report.words import counted, minutes, percent
+from orchestrator.report.words import minutes, percent
+from orchestrator.wording import counted, one_line
 
 LONGEST_MESSAGE = 300
 LONGEST_TITLE = 120

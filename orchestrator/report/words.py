@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from db.states import State
-from orchestrator.oneline import one_line
 from orchestrator.report.figures import NightFigures
+from orchestrator.wording import counted, one_line
 
 
 def minutes(seconds: float) -> str:
@@ -28,27 +26,6 @@ def minutes(seconds: float) -> str:
 def percent(share: float | None) -> str:
     """Return a share for people; a dash for none."""
     return "–" if share is None else f"{share * 100:.1f} %"
-
-
-def counted(count: int, one: str, many: str | None = None) -> str:
-    """Return a number with its noun.
-
-    >>> counted(1, "painting"), counted(0, "painting"), counted(2, "try", "tries")
-    ('1 painting', '0 paintings', '2 tries')
-    """
-    return f"{count} {one if count == 1 else many or one + 's'}"
-
-
-def brief(reasons: Sequence[str]) -> str:
-    """Return the first of several reasons and how many more there are; no full stop at its end.
-
-    >>> brief(["The face is too small.", "The face is blurred."])
-    'The face is too small (+1 more)'
-    """
-    if not reasons:
-        return ""
-    more = f" (+{len(reasons) - 1} more)" if len(reasons) > 1 else ""
-    return one_line(reasons[0]).rstrip(".;: ") + more
 
 
 def headline(night: NightFigures) -> str:

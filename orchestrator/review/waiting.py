@@ -12,8 +12,9 @@ from typing import Any
 from db.store import Store
 from db.views import ItemView
 from orchestrator.home import Home
-from orchestrator.review.pool import put_into_pool, take_out_of_pool
-from orchestrator.verdicts import find_item, send_back
+from orchestrator.review.pool import PoolFile, put_into_pool, take_out_of_pool
+from orchestrator.verdicts import SentBack, send_back
+from steps.registry import default_steps
 
 VIDEO_STEP = "final_video"
 
@@ -33,19 +34,32 @@ class Waiting:
 
     item: ItemView
     language: str
-    sha256: str  # of the video: a verdict is about these very bytes
-    files: Mapping[str, Path]  # name in the pool -> file
+    files: Mapping[str, PoolFile]  # name in the pool -> file
     script: str
-    checks: Sequence[Mapping[str, Any]]  # of all its steps
+    checks: Sequence[Mapping[str, Any]]  # of all its steps, in their order
     facts: Mapping[str, Any]  # what the last step measured
+
+    @property
+    def video(self) -> Path:
+        """The video's file."""
+        return self.files["video"].path
+
+    @property
+    def sha256(self) -> str:
+        """The video's content: a verdict is about these very bytes."""
+        return self.files["video"].sha256
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain values."""
         return {
             "item": self.item.item_id,
             "title": self.item.title,
+            "artist": self.item.artist,
+            "year": self.item.year,
             "language": self.language,
-            "video": str(self.files["video"]),
+            "video": str(self.video),
+            "sha256": self.sha256,
+            "files": {name: str(file.path) for name, file in self.files.items()},
             "script": self.script,
             "checks": [dict(check) for check in self.checks],
             "facts": dict(self.facts),
@@ -53,41 +67,47 @@ class Waiting:
 
 
 def waiting_videos(store: Store, home: Home, *, batch_id: int | None = None) -> list[Waiting]:
-    """Return the finished videos that no verdict was given about, oldest item first."""
+    """Return the finished videos that no verdict was given about, oldest item first; of one night or of all."""
     found = []
     for item_id in store.items_with_artifact(VIDEO_STEP, "video", batch_id=batch_id):
         item = store.item(item_id)
-        decided = {(one.language, one.sha256) for one in store.reviews_of_item(item_id)}
         for language in item.languages:
-            video = _describe(store, home, item, language)
-            if video is not None and (language, video.sha256) not in decided:
+            if (video := waiting_video(store, home, item_id, language)) is not None:
                 found.append(video)
     return found
 
 
-def _describe(store: Store, home: Home, item: ItemView, language: str) -> Waiting | None:
-    rows = {(row.step, row.name): row for row in store.current_artifacts(item.item_id) if row.variant in ("", language)}
-    video = rows.get((VIDEO_STEP, "video"))
-    if video is None:
+def waiting_video(store: Store, home: Home, item_id: int, language: str) -> Waiting | None:
+    """Return one video, unless a verdict was given about it; None also when it is about to be made again.
+
+    Raises:
+        NotFound: there is no such item.
+    """
+    item = store.item(item_id)
+    made = store.made(item_id)
+    rows = {(row.step, row.name): row for row in store.current_artifacts(item_id) if row.variant in ("", language)}
+    last, video = made.get((VIDEO_STEP, language)), rows.get((VIDEO_STEP, "video"))
+    if last is None or video is None:
         return None
-    files = {name: home.artifacts / rows[where].path for name, where in POOL_FILES.items() if where in rows}
-    made = store.made(item.item_id)
-    checks = [
-        {"step": step, **check}
-        for (step, variant), row in sorted(made.items())
-        if variant in ("", language)
-        for check in row.checks
-    ]
+    if any((one.language, one.sha256) == (language, video.sha256) for one in store.reviews_of_item(item_id)):
+        return None
     script = made.get(("script", language))
-    last = made.get((VIDEO_STEP, language))
     return Waiting(
         item,
         language,
-        video.sha256,
-        files,
+        {
+            name: PoolFile(home.artifacts / rows[where].path, rows[where].sha256)
+            for name, where in POOL_FILES.items()
+            if where in rows
+        },
         str(script.data.get("text", "")) if script is not None else "",
-        checks,
-        last.data if last is not None else {},
+        [
+            {"step": step, **check}
+            for (step, variant), row in made.items()
+            if variant in ("", language)
+            for check in row.checks
+        ],
+        last.data,
     )
 
 
@@ -105,32 +125,36 @@ def approve(store: Store, home: Home, video: Waiting) -> Path:
         title=video.item.title,
         language=video.language,
         files=video.files,
-        facts={**video.as_json(), "approved_by": reviewer(), "sha256": video.sha256},
+        facts={**video.as_json(), "approved_by": reviewer()},
     )
     _record(store, video, "approved", "")
     return folder
 
 
 def reject(store: Store, home: Home, video: Waiting, reason: str) -> None:
-    """Record that a video is not wanted, and why."""
-    take_out_of_pool(home.pool, item_id=video.item.item_id, title=video.item.title, language=video.language)
+    """Record that a video is not wanted, and why.
+
+    Raises:
+        StorageError: an earlier video of the same item and language cannot be taken out of the pool.
+    """
+    take_out_of_pool(home.pool, item_id=video.item.item_id, title=video.item.title, languages=[video.language])
     _record(store, video, "rejected", reason)
 
 
-def redo(store: Store, home: Home, video: Waiting, step: str, reason: str) -> list[str]:
+def redo(store: Store, home: Home, video: Waiting, step: str, reason: str) -> SentBack:
     """Send a video back to a step: only its language when the step is made once a language.
+
+    What the pool has of it leaves the pool, for all languages that are made again.
 
     Raises:
         NotFoundError: there is no such step, or the item cannot be sent back as it stands.
+        StorageError: the pool cannot be changed; the video is sent back all the same.
     """
-    from steps.registry import default_steps
-
-    find_item(store, video.item.item_id)
     per_language = any(one.name == step and one.per_language for one in default_steps())
-    steps = send_back(store, video.item.item_id, step, language=video.language if per_language else None, reason=reason)
-    take_out_of_pool(home.pool, item_id=video.item.item_id, title=video.item.title, language=video.language)
+    language = video.language if per_language else None
+    sent = send_back(store, home, video.item.item_id, step, language=language, reason=reason)
     _record(store, video, "sent_back", reason)
-    return steps
+    return sent
 
 
 def _record(store: Store, video: Waiting, verdict: str, reason: str) -> None:

@@ -11,10 +11,10 @@ from report_rows import OPENED, Tries, figures, item, owner_night
 
 from db.reviews import ReviewView
 from db.states import State
-from orchestrator.oneline import one_line
 from orchestrator.report import markdown, page, plain
 from orchestrator.report.tables import grids, rejection_rates
-from orchestrator.report.words import brief, efficiency_words, headline, minutes, outcome_words
+from orchestrator.report.words import efficiency_words, headline, minutes, outcome_words
+from orchestrator.wording import brief, one_line
 
 HOSTILE = [
     "a | b",
