@@ -177,6 +177,7 @@ def test_a_server_that_was_dead_before_is_brought_back(stage, client):
     """After a crash there is nothing to compare with."""
     stage.stop()
     restart_and_wait(Doing(stage.start), client, timeout_s=10, clock=CLOCK, needed=["SaveImage"])
+    assert client.system_stats().comfyui_version
 
 
 @pytest.mark.parametrize("boot_id", [None, "one"])

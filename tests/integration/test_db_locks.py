@@ -121,6 +121,7 @@ def test_locks_of_different_names_are_apart(world):
     """A daytime job and a review may run beside the night."""
     acquire(world, "first")
     world.store.acquire_lock("review", owner="second", host=HOST, pid=os.getpid(), stale_after_s=60)
+    assert world.store.release_lock("review", "second")
 
 
 def test_an_ended_process_that_nobody_waited_for_is_gone():

@@ -92,14 +92,18 @@ def test_there_is_no_import_circle():
     known = modules()
     graph = {name: {one for one in imports(path, only_at_import=True) if one in known} for name, path in known.items()}
     done: set[str] = set()
-    for start in graph:
-        _walk(start, graph, [], done)
+    circles = [circle for start in graph if (circle := _circle(start, graph, [], done))]
+    assert circles == []
 
 
-def _walk(name: str, graph: dict[str, set[str]], trail: list[str], done: set[str]) -> None:
+def _circle(name: str, graph: dict[str, set[str]], trail: list[str], done: set[str]) -> list[str]:
+    """Return the first circle of imports that is met from a module, or nothing."""
+    if name in trail:
+        return [*trail[trail.index(name) :], name]
     if name in done:
-        return
-    assert name not in trail, "import circle: " + " → ".join([*trail[trail.index(name) :], name])
-    for other in sorted(graph[name] - {name}):
-        _walk(other, graph, [*trail, name], done)
+        return []
     done.add(name)
+    for other in sorted(graph[name] - {name}):
+        if circle := _circle(other, graph, [*trail, name], done):
+            return circle
+    return []
