@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from rich.console import Console, Group, RenderableType
@@ -18,6 +17,11 @@ from rich.text import Text
 
 from orchestrator.engines.base import Task, Tick
 from orchestrator.observer import Observer, StepOverview
+from orchestrator.wording import counted, one_line
+
+MOST_LANES = 16  # shown at once
+_NOBODY_READS = (OSError, SystemExit)
+"""The terminal is gone, or the pipe (`| head`); rich leaves the program then, which would end a thread of the night."""
 
 
 def format_seconds(seconds: float) -> str:
@@ -36,9 +40,8 @@ def watch_night(console: Console) -> Iterator[Observer]:
     if not console.is_terminal:
         yield PlainLines(console)
         return
-    view = LiveView()
-    with Live(view, console=console, refresh_per_second=8, transient=True) as live:
-        view.console = live.console
+    view = LiveView(console)
+    with Live(view, console=console, refresh_per_second=8, transient=True):
         yield view
 
 
@@ -50,15 +53,14 @@ class PlainLines:
         self._lock = threading.Lock()
         self._done = 0
         self._step: StepOverview | None = None
-        self._started = time.monotonic()
 
     def _say(self, text: str) -> None:
-        with self._lock:
+        with self._lock, suppress(*_NOBODY_READS):
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def night_started(self, batch_id: int, items: int, *, resumed: bool) -> None:
         """Say which night this is."""
-        self._say(f"night {batch_id} {'goes on' if resumed else 'begins'}: {items} paintings")
+        self._say(f"night {batch_id} {'goes on' if resumed else 'begins'}: {counted(items, 'painting')}")
 
     def step_started(self, step: StepOverview) -> None:
         """Say which step begins, and what it may take."""
@@ -78,14 +80,14 @@ class PlainLines:
             self._done += 1
         total = self._step.runs if self._step else 0
         where = f" on {task.instance}" if task.instance else ""
-        self._say(f"  {self._done}/{total} {task.step}: {task.label}{where}: {outcome}")
+        self._say(f"  {self._done}/{total} {task.step}: {one_line(task.label)}{where}: {outcome}")
 
     def step_finished(self, step: str) -> None:
         """Nothing: the next step's line follows."""
 
     def note(self, message: str) -> None:
         """Say it."""
-        self._say(f"  ! {message}")
+        self._say(f"  ! {one_line(message)}")
 
 
 @dataclass
@@ -99,7 +101,7 @@ class _Lane:
 class LiveView:
     """The live view: the step's bar, and a line for everything that is under way."""
 
-    console: Console | None = None
+    console: Console
     _lanes: dict[int, _Lane] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _step: StepOverview | None = None
@@ -110,7 +112,7 @@ class LiveView:
     def night_started(self, batch_id: int, items: int, *, resumed: bool) -> None:
         """Set the headline."""
         with self._lock:
-            self._title = f"night {batch_id} · {items} paintings" + (" · resumed" if resumed else "")
+            self._title = f"night {batch_id} · {counted(items, 'painting')}" + (" · resumed" if resumed else "")
 
     def step_started(self, step: StepOverview) -> None:
         """Start the step's bar."""
@@ -136,7 +138,7 @@ class LiveView:
             if outcome in ("done", "turned down", "failed"):
                 self._done += 1
         if outcome in ("turned down", "failed", "again"):
-            self._print(f"{task.step}: {task.label}: {outcome}")
+            self._print(escape(f"{task.step}: {one_line(task.label)}: {outcome}"))
 
     def step_finished(self, step: str) -> None:
         """Leave one line of the step behind."""
@@ -147,13 +149,11 @@ class LiveView:
 
     def note(self, message: str) -> None:
         """Print above the live view."""
-        self._print(f"[yellow]![/] {escape(message)}")
+        self._print(f"[yellow]![/] {escape(one_line(message))}")
 
     def _print(self, markup: str) -> None:
-        if self.console is not None:
+        with suppress(*_NOBODY_READS):
             self.console.print(markup, highlight=False)
-        else:
-            sys.stderr.write(markup + "\n")
 
     def __rich__(self) -> RenderableType:
         """Draw what is under way."""
@@ -161,41 +161,79 @@ class LiveView:
             step, lanes, done = self._step, sorted(self._lanes.values(), key=lambda lane: lane.since), self._done
             since, title = self._step_since, self._title
         if step is None:
-            return Text(title or "starting …")
-        now = time.monotonic()
-        running = sum((lane.tick.percent / 100 if lane.tick else 0.0) for lane in lanes)
-        share = (done + running) / step.runs if step.runs else 0.0
-        left = _time_left(share, now - since, step.expected_s)
-        head = Table.grid(padding=(0, 1))
-        head.add_row(
-            Text(title, style="bold"),
-            Text(f"step {step.number} of {step.steps - 1}: {step.title}"),
-            ProgressBar(total=1.0, completed=share, width=24),
-            Text(f"{done}/{step.runs}"),
-            Text("" if left is None else f"about {format_seconds(left)} left", style="dim"),
-        )
-        body = Table.grid(padding=(0, 1))
-        for lane in lanes[:16]:
-            percent = lane.tick.percent if lane.tick else 0.0
-            body.add_row(
-                Text("  " + (lane.task.instance or "cpu"), style="cyan"),
-                Text(lane.task.label[:40]),
-                ProgressBar(total=100.0, completed=percent, width=16),
-                Text(f"{percent:3.0f} %"),
-                Text(_tick_words(lane.tick), style="dim"),
-                Text(format_seconds(now - lane.since), style="dim"),
-            )
-        return Group(head, body)
+            return Text(title or "starting …", no_wrap=True, overflow="ellipsis")
+        now, width = time.monotonic(), self.console.width
+        running = sum(_share_of(lane) for lane in lanes)
+        share = min(1.0, (done + running) / step.runs) if step.runs else 0.0
+        left = time_left(share, now - since, step.expected_s)
+        time_words = "" if left is None else f"about {format_seconds(left)} left"
+        head: list[_Part] = [
+            (Text(title, style="bold", no_wrap=True), width >= 110),
+            (_shortened(f"step {step.number} of {step.steps - 1}: {step.title}"), True),
+            (ProgressBar(total=1.0, completed=share, width=24 if width >= 100 else 12), width >= 80),
+            (Text(f"{done}/{step.runs}", no_wrap=True), True),
+            (Text(time_words, style="dim", no_wrap=True), True),
+        ]
+        body = [_lane_parts(lane, now=now, width=width) for lane in lanes[:MOST_LANES]]
+        more = [Text(f"  and {len(lanes) - MOST_LANES} more", style="dim")] if len(lanes) > MOST_LANES else []
+        return Group(_aligned([head]), *([_aligned(body)] if body else []), *more)
+
+
+def _lane_parts(lane: _Lane, *, now: float, width: int) -> list[_Part]:
+    percent = _share_of(lane) * 100
+    return [
+        (Text("  " + (lane.task.instance or "cpu")[:16], style="cyan", no_wrap=True), True),
+        (_shortened(one_line(lane.task.label, longest=44)), True),
+        (ProgressBar(total=100.0, completed=percent, width=16), width >= 80),
+        (Text(f"{percent:3.0f} %", no_wrap=True), True),
+        (Text(format_seconds(now - lane.since), style="dim", no_wrap=True), width >= 60),
+        (_shortened(_tick_words(lane.tick), style="dim"), width >= 110),
+    ]
+
+
+_Part = tuple[RenderableType, bool]
+"""Something on a line, and whether there is room for it."""
+
+
+def _shortened(text: str, *, style: str = "") -> Text:
+    """Return text that gives way to the rest of its line."""
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
+def _aligned(lines: Sequence[Sequence[_Part]]) -> Table:
+    """Return lines (at least one) with their parts in columns, each on one line whatever the width.
+
+    Only columns that may wrap are made narrower; the text in them does not wrap, but is cut.
+    """
+    table = Table.grid(padding=(0, 1))
+    rows = [[part for part, is_wanted in line if is_wanted] for line in lines]
+    for part in rows[0]:
+        table.add_column(no_wrap=not (isinstance(part, Text) and part.overflow == "ellipsis"))
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _share_of(lane: _Lane) -> float:
+    """Return how much of a run is done, 0..1; a server's count is believed within reason."""
+    return min(1.0, max(0.0, lane.tick.percent / 100)) if lane.tick else 0.0
 
 
 def _tick_words(tick: Tick | None) -> str:
     if tick is None:
         return ""
-    return f"{tick.node} {tick.value:g}/{tick.maximum:g}" if tick.maximum > 1 else tick.node
+    node = one_line(tick.node, longest=40)
+    return f"{node} {tick.value:g}/{tick.maximum:g}" if tick.maximum > 1 else node
 
 
-def _time_left(share: float, elapsed_s: float, expected_s: float | None) -> float | None:
-    """Estimate a step's remaining seconds: from its own pace once there is one, from earlier nights before."""
+def time_left(share: float, elapsed_s: float, expected_s: float | None) -> float | None:
+    """Estimate a step's remaining seconds: from its own pace once there is one, from earlier nights before.
+
+    Args:
+        share: How much of the step is done, 0..1.
+        elapsed_s: How long it has taken.
+        expected_s: For all of it, from earlier nights; None when nothing is known.
+    """
     if share > 0.05:
         return elapsed_s * (1 - share) / share
     return None if expected_s is None else max(0.0, expected_s - elapsed_s)

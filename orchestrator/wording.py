@@ -1,7 +1,7 @@
 """Words for one line on a terminal or a page: text from outside made harmless, reasons made short, numbers with nouns.
 
-`one_line` takes out what could rearrange the rest of a line. Markup of the place that shows it (rich, Markdown, HTML) is
-escaped there, after this.
+`one_line` takes out what could rearrange the rest of a line. Markup of the place that shows it (rich, Markdown, HTML)
+is escaped there, after this.
 """
 
 from __future__ import annotations
