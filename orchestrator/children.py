@@ -98,6 +98,13 @@ class Child:
         return self._folder.with_suffix(".json")
 
     def _spawn(self, *, port: int) -> None:
+        try:
+            self._launch(port)
+        except OSError as error:
+            self._end_process()
+            raise NotReadyError(f"{self.name} cannot be started: {error}") from error
+
+    def _launch(self, port: int) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", self._module, "--host", "127.0.0.1", "--port", str(port), *self._arguments]
         with self.log_path.open("ab") as log:

@@ -6,6 +6,7 @@ import shlex
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -78,6 +79,7 @@ class Fleet:
         self._clock = clock
         self._log = log
         self._llm_child: Child | None = None
+        self._reviving = threading.Lock()
         self.instances: list[Instance] = []
 
     def __enter__(self) -> Self:
@@ -305,6 +307,19 @@ class Fleet:
             self._log.info("instance.restarted", instance=session.name)
             return session.client.system_stats()
 
+    def revive_llm(self) -> None:
+        """Start the embedded language model again if it ended: it crashed, or nobody asked it anything for long."""
+        with self._reviving:
+            child = self._llm_child
+            if child is None or child.is_alive():
+                return
+            self._log.info("instance.restarting", instance=child.name, reason="its process has ended")
+            try:
+                child.restart()
+                self._log.info("instance.restarted", instance=child.name)
+            except NotReadyError as error:
+                self._log.warning("instance.down", instance=child.name, message=str(error))
+
     def leave_engines(self) -> None:
         """Let the engines that we started run on: another night uses them."""
         self._llm_child = None
@@ -312,15 +327,16 @@ class Fleet:
             instance.child = None
 
     def close(self) -> None:
-        """Close every session and end the engines that we started."""
-        for instance in self.instances:
-            instance.session.close()
-            if instance.child is not None:
-                instance.child.stop()
+        """Close every session and end the engines that we started: all of them, even if one cannot be."""
+        with ExitStack() as stack:
+            if self._llm_child is not None:
+                stack.callback(self._llm_child.stop)
+            for instance in self.instances:
+                if instance.child is not None:
+                    stack.callback(instance.child.stop)
+                stack.callback(instance.session.close)
         self.instances.clear()
-        if self._llm_child is not None:
-            self._llm_child.stop()
-            self._llm_child = None
+        self._llm_child = None
 
 
 def can_restart(instance: Instance) -> bool:

@@ -264,6 +264,8 @@ class _Drive:
             )
         if instance is not None and not treated:
             self.queue.forget_worker(instance.name)
+        if instance is None:
+            self.lanes.fleet.revive_llm()
         if decision.verdict is Verdict.RETRY:
             failed_on = instance.name if instance is not None and decision.counted else None
             self.queue.again(run.run_id, delay_s=decision.delay_s, failed_on=failed_on)

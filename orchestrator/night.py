@@ -23,7 +23,7 @@ from orchestrator.lanes import Adopted, Lanes, StepOutcome
 from orchestrator.log import Logger, NightLog
 from orchestrator.mending import mend, sweep
 from orchestrator.nightlock import hold_lock
-from orchestrator.observer import Observer, Quiet, StepOverview
+from orchestrator.observer import Observer, Quiet, Shielded, StepOverview
 from orchestrator.opening import open_store
 from orchestrator.recovery import of_step, recover
 from orchestrator.remedies import derive_seed
@@ -101,7 +101,7 @@ def run_night(
                 fleet=fleet,
                 clock=clock,
                 log=log,
-                observer=observer or Quiet(),
+                observer=Shielded(observer or Quiet(), log),
                 stop=stop,
                 deadline=request.stop_by,
             )
@@ -268,6 +268,7 @@ class Night:
             )
         else:
             assert isinstance(step, LocalStep)
+            self._fleet.revive_llm()
             outcome = self._lanes.run_local_step(step, waiting, may_start=self._may_start(expected))
         self._log.info("step.finished", step=step.name, seconds=round(self._clock.monotonic() - started, 3))
         self._observer.step_finished(step.name)

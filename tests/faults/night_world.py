@@ -65,19 +65,23 @@ class Watching(Quiet):
         self.notes: list[str] = []
         self.on_step: dict[str, list[Callable[[], None]]] = {}
         self.on_run: Callable[[Task], None] = lambda task: None
-        self.on_finish: Callable[[Task, str], None] = lambda task, outcome: None
+        self.errors: list[Exception] = []
 
     def step_started(self, step: StepOverview) -> None:
         self.steps.append(step.name)
         for act in self.on_step.pop(step.name, []):
-            act()
+            self._do(act)
 
     def run_started(self, task: Task) -> None:
         self.started.append(task)
-        self.on_run(task)
+        self._do(self.on_run, task)
 
-    def run_finished(self, task: Task, outcome: str) -> None:
-        self.on_finish(task, outcome)
+    def _do(self, act: Callable[..., None], *args: Any) -> None:
+        """Do what a test wants done, and keep what comes of it: a night goes on when its observer fails."""
+        try:
+            act(*args)
+        except Exception as error:
+            self.errors.append(error)
 
     def note(self, message: str) -> None:
         self.notes.append(message)
@@ -151,14 +155,17 @@ class World:
     def run(self, *, resume: bool = False, **request: Any) -> NightResult:
         """Run a night in this thread, over all paintings unless told otherwise."""
         wanted = {"paintings": self.paintings, "seed": self.seed, **request}
-        return run_night(
-            self.settings,
-            NightRequest(resume=resume, **wanted),
-            stop=self.stop,
-            observer=self.watching,
-            clock=self.clock,
-            steps=self.steps,
-        )
+        try:
+            return run_night(
+                self.settings,
+                NightRequest(resume=resume, **wanted),
+                stop=self.stop,
+                observer=self.watching,
+                clock=self.clock,
+                steps=self.steps,
+            )
+        finally:
+            assert self.watching.errors == []
 
     def resume(self) -> NightResult:
         self.stop = StopSignal()
@@ -319,6 +326,7 @@ def make_settings(
     retry: dict[str, Any] | None = None,
     workers: int = 2,
     names: Sequence[str] = (),
+    llm: dict[str, Any] | None = None,
     restart_command: str | None = None,
     **comfyui: Any,
 ) -> Settings:
@@ -331,7 +339,7 @@ def make_settings(
             "home": str(root),
             "languages": list(languages),
             "retry": {"backoff_s": 0.02, "backoff_factor": 1, **(retry or {})},
-            "llm": {"text": NOBODY, "vision": NOBODY},
+            "llm": {"text": NOBODY, "vision": NOBODY} if llm is None else llm,
             "local": {"workers": workers},
             "comfyui": {
                 "restart": "never",

@@ -37,10 +37,10 @@ from tests.faults.night_world import (
 from tests.integration.comfyui_embedded import embedded
 
 pytestmark = pytest.mark.timeout(110)
-STEPS = (LOOK, PAINT, SPEAK, CUT)
+STEPS = (LOOK, SPEAK, CUT)
 SEED = 7
 NEVER = 10**6
-ON_CARD = 3  # prompts of one painting in two languages
+ON_CARD = 2  # prompts of one painting in two languages
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_a_night_that_dies_at_any_write_ends_like_an_undisturbed_one(make, dying
     seen = dying(NEVER)
     assert undisturbed.run().outcome == "complete"
     wanted = undisturbed.pictures()
-    assert len(seen.names) > 20
+    assert len(seen.names) > 15
     deaths = [(at, False) for at in range(len(seen.names))]
     deaths += [(at, True) for at, name in enumerate(seen.names) if name in ("open_batch", "claim", "complete")]
     for at, after in deaths:
@@ -235,7 +235,7 @@ def test_a_night_whose_lock_was_taken_over_touches_nothing_more(make, card, monk
 
 def test_a_workflow_that_cannot_be_used_is_found_before_the_night(make):
     """All broken ones at once, with the file and the reason; nothing is opened, and no painting is spent."""
-    world = make()
+    world = make("world", PAINT, SPEAK)
     (world.root / "workflows" / "timed.json").write_text('{"nodes": [], "links": []}')
     with pytest.raises(NotReadyError, match=r"(?s)step paint: .*timed\.json.*step speak: "):
         world.run()

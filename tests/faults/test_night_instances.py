@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 
+from db.locks import is_alive
 from orchestrator import fleet
 from orchestrator.errors import NotReadyError
-from tests.faults.night_world import CUT, PAINT, SPEAK, World, calm_down, executed, nothing_left_behind
+from orchestrator.night import NightRequest, run_night
+from orchestrator.observer import Quiet, StepOverview
+from steps.base import Context
+from steps.errors import ServiceUnavailable
+from tests.faults.night_world import CUT, LOOK, PAINT, SPEAK, World, calm_down, executed, nothing_left_behind
 from tests.integration.comfyui_embedded import Embedded, embedded
 
 pytestmark = pytest.mark.timeout(60)
@@ -222,3 +232,67 @@ def test_a_fault_on_the_way_costs_neither_a_prompt_nor_a_try(tmp_path, card, fau
     assert world.outcomes("paint") == [["complete"], ["complete"]]
     assert len(executed(card)) == 2
     world.check_tidy()
+
+
+def test_a_language_model_of_our_own_that_dies_is_started_again(tmp_path, card):
+    """Between two steps at once, within one before the next try: no item is lost to it."""
+    world = World(tmp_path, LOOK, CUT, cards=[card], paintings=2, llm={}, workers=1)
+    record = world.home.engines / "llm.json"
+
+    def kill() -> None:
+        pid = json.loads(record.read_bytes())["pid"]
+        os.kill(pid, signal.SIGKILL)
+        while is_alive(pid):
+            time.sleep(0.005)
+
+    def ask(context: Context) -> None:
+        if context.subject.title == "Painting 1" and not world.watching.notes:
+            world.watching.notes.append("killed while it was asked")
+            kill()
+        try:
+            requests.get(f"{context.options.llm.text.url}".removesuffix("/v1") + "/health", timeout=5)
+        except requests.ConnectionError as error:
+            raise ServiceUnavailable("the language model does not answer") from error
+
+    world.spoil("look", ask)
+    world.spoil("cut", ask)
+    world.watching.on_step["cut"] = [kill]
+    assert world.run().outcome == "complete"
+    assert sorted(world.outcomes("look")) == [["ServiceUnavailable", "complete"], ["complete"]]
+    assert world.outcomes("cut", "fr") == [["complete"], ["complete"]]
+    assert [line["instance"] for line in world.logged("instance.restarted")] == ["embedded-llm"] * 2
+
+
+@pytest.mark.parametrize("call", ["fsync", "mkdir"])
+def test_an_engine_that_cannot_be_started_for_want_of_room_leaves_no_process(tmp_path, card, monkeypatch, call):
+    """The disk is full before the first step: the reason is told, and nothing of ours runs on."""
+    world = World(tmp_path, PAINT, own=1, paintings=1)
+    original = getattr(os, call)
+
+    def refuse(first: Any, *rest: Any, **options: Any) -> Any:
+        path = os.readlink(f"/proc/self/fd/{first}") if call == "fsync" else str(first)
+        if Path(path).is_relative_to(world.home.engines) and Path(path) != world.home.engines:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+        return original(first, *rest, **options)
+
+    monkeypatch.setattr(os, call, refuse)
+    with pytest.raises(NotReadyError, match=r"preview0 cannot be started: .*No space left"):
+        world.run()
+    assert world.store.latest_batch() is None
+
+
+def test_a_terminal_that_is_gone_does_not_end_the_night(tmp_path, card):
+    """`nightreel run | head`, or a closed window: the night goes on without a word."""
+    world = World(tmp_path, LOOK, PAINT, cards=[card], paintings=2)
+    asked: list[str] = []
+
+    class Gone(Quiet):
+        def step_started(self, step: StepOverview) -> None:
+            asked.append(step.name)
+            raise SystemExit(1)  # what rich makes of a broken pipe
+
+    request = NightRequest(paintings=2, seed=world.seed)
+    assert run_night(world.settings, request, observer=Gone(), steps=world.steps).outcome == "complete"
+    assert asked == ["look"]
+    (defect,) = world.logged("defect")
+    assert defect["where"] == "observer"
