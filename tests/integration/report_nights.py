@@ -28,6 +28,14 @@ FILES = {
     "final_video": {"video": "video.mp4", "thumbnail": "thumbnail.jpg", "metadata": "metadata.json"},
 }
 
+CHECKS: dict[str, list[dict[str, Any]]] = {
+    "script": [{"name": "words", "measured": 78, "expected": "<= 150", "unit": "words", "passed": True}],
+    "final_video": [
+        {"name": "size", "measured": 1080.123456, "expected": ">= 1000", "unit": "px", "passed": True},
+        {"name": "[bold]odd", "measured": "[red]3[/]", "expected": "[/]", "unit": "", "passed": False},
+    ],
+}
+
 
 class Studio:
     """A home with paintings, and what nights do in it."""
@@ -101,12 +109,7 @@ class Studio:
             attempt.attempt_id,
             artifacts=rows,
             data=data or {"text": "Je vous regarde.", "duration_s": 21.5},
-            checks=[
-                {"name": "size", "measured": 1080.123456, "expected": ">= 1000", "unit": "px", "passed": True},
-                {"name": "[bold]odd", "measured": "[red]3[/]", "expected": "[/]", "unit": "", "passed": False},
-            ]
-            if attempt.step == "final_video"
-            else [],
+            checks=CHECKS.get(attempt.step, []),
         )
 
     def work(self, batch: BatchView, *, only: Sequence[int] | None = None, until: str | None = None) -> None:
