@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from orchestrator.errors import ExitCode, NightreelError, NotReadyError
+from orchestrator.errors import ExitCode, NightreelError, NotReadyError, StorageError
 from orchestrator.wording import one_line
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def main() -> None:
             traceback.print_exc()
             errors.print("[bold red]nightreel:[/] this is a defect; please report it with the lines above")
         else:
-            errors.print(f"[bold red]nightreel:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+            errors.print(f"[bold red]nightreel:[/] {escape(_words_of(error))}", highlight=False, soft_wrap=True)
         sys.exit(code)
 
 
@@ -83,7 +83,14 @@ def exit_code_of(error: Exception) -> ExitCode:
         return error.exit_code
     if isinstance(error, NotFound):
         return ExitCode.USAGE
-    return ExitCode.STORAGE if isinstance(error, DatabaseUnusable) else ExitCode.UNEXPECTED
+    unusable = isinstance(error, DatabaseUnusable) or (isinstance(error, OSError) and error.filename is not None)
+    return ExitCode.STORAGE if unusable else ExitCode.UNEXPECTED
+
+
+def _words_of(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"cannot use {error.filename}: {error.strerror}"
+    return str(error)
 
 
 def _settings() -> Settings:
@@ -233,13 +240,21 @@ def run_watched(settings: Settings, request: NightRequest, *, stop_by: str | Non
 
 
 def _finish(settings: Settings, result: NightResult) -> ExitCode:
-    """Write the report, print the summary, and choose the exit code."""
+    """Write the report, print the summary (also where there is no room for a report), and choose the exit code."""
     from orchestrator.report import write_report
     from orchestrator.summary import print_summary
 
     home, store = _store(settings)
-    report = write_report(store, home, result.batch_id)
+    report, problem = None, None
+    try:
+        report = write_report(store, home, result.batch_id)
+    except StorageError as error:
+        problem = error
     print_summary(console, store, home, result, report)
+    if problem is not None:
+        raise problem
+    if result.stopped_steps:
+        return ExitCode.SOME_FAILED
     return {"complete": ExitCode.OK, "failed": ExitCode.SOME_FAILED}.get(result.outcome, ExitCode.STOPPED)
 
 
@@ -411,9 +426,11 @@ def doctor(as_json: AsJson = False) -> None:
         _print_json([finding.as_json() for finding in findings])
     else:
         marks = {Grade.OK: "[green]ok[/]", Grade.WARNING: "[yellow]warning[/]", Grade.PROBLEM: "[red]problem[/]"}
-        table = Table("", "what", "found", "what to do")
+        table = Table("", "what")
+        for name in ("found", "what to do"):
+            table.add_column(name, overflow="fold")
         for one in findings:
-            table.add_row(marks[one.grade], one.subject, escape(one.found), escape(one.remedy))
+            table.add_row(marks[one.grade], escape(one.subject), escape(one.found), escape(one.remedy))
         console.print(table)
     if fatal(findings):
         raise typer.Exit(ExitCode.NOT_READY)
@@ -421,7 +438,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def embedded(
-    port: Annotated[int, typer.Option(help="Port; 0: a free one.")] = 8188,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: a free one.")] = 8188,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     directory: Annotated[Path, typer.Option(help="Its input, output and temp folders.")] = Path("nightreel-embedded"),
     llm: Annotated[bool, typer.Option("--llm", help="The language model instead of the ComfyUI.")] = False,
@@ -431,10 +448,12 @@ def embedded(
         from orchestrator.embedded.llm import serve as serve_llm
         from orchestrator.settings import models_dir
 
-        raise typer.Exit(serve_llm(host, port, models_dir=models_dir()))
-    from orchestrator.embedded.__main__ import serve
+        failed = serve_llm(host, port, models_dir=models_dir())
+    else:
+        from orchestrator.embedded.__main__ import serve
 
-    raise typer.Exit(serve(host, port, directory))
+        failed = serve(host, port, directory)
+    raise typer.Exit(ExitCode.NOT_READY if failed else ExitCode.OK)
 
 
 @app.command("config")

@@ -33,7 +33,9 @@ _COLOURS = {
 }
 
 
-def print_summary(console: Console, store: Store, home: Home, result: NightResult, report: WrittenReport) -> None:
+def print_summary(
+    console: Console, store: Store, home: Home, result: NightResult, report: WrittenReport | None
+) -> None:
     """Print the end of a night: what came out, what did not and why, and where to look."""
     batch = store.batch(result.batch_id)
     items = store.items(result.batch_id)
@@ -61,7 +63,8 @@ def print_summary(console: Console, store: Store, home: Home, result: NightResul
         console.print("[dim]Previews: made on the CPU by the embedded engines, and marked as such.[/]")
     if result.outcome == "stopped":
         console.print("what is left goes on with: nightreel resume    (or the next night takes it first)", **_PLAIN)
-    console.print(f"report: {report.html_path}", **_PLAIN)
+    if report is not None:
+        console.print(f"report: {report.html_path}", **_PLAIN)
     console.print(f"log:    {result.log_path}", **_PLAIN)
 
 
