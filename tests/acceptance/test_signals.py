@@ -128,15 +128,3 @@ def test_a_second_night_is_refused_and_a_terminated_one_is_resumed(tmp_path, sto
         code, said = finish(start(tmp_path, "resume"))
         assert code == ExitCode.OK, said
     assert states(store) == ["COMPLETE"] * small_command.PAINTINGS
-
-
-def test_the_lock_of_a_killed_night_is_taken_over_by_the_command(tmp_path, store):
-    """`nightreel resume` right after SIGKILL: no waiting for a heartbeat to grow old, no lock file to delete."""
-    process = start(tmp_path, "run", "--paintings", "2", "--seed", "7")
-    wait_until(lambda: running(store), process)
-    process.kill()
-    process.communicate()
-    code, said = finish(start(tmp_path, "resume"))
-    assert code == ExitCode.OK, said
-    assert states(store) == ["COMPLETE", "COMPLETE"]
-    assert "lock.taken_over" in {event.name for event in store.events()}
