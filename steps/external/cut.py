@@ -123,7 +123,9 @@ def _faded(before: Any, after: Any, *, at: int, picture: Picture) -> Any:
     import ffmpeg
 
     duration, offset = (f"{frames / picture.fps:.6f}" for frames in (BLEND_FRAMES, at))
-    return ffmpeg.filter([before, after], "xfade", transition="fade", duration=duration, offset=offset)
+    faded = ffmpeg.filter([before, after], "xfade", transition="fade", duration=duration, offset=offset)
+    # Up to FFmpeg 6 the rate is lost here, and what is held by `tpad` for the next join would have no length.
+    return faded.filter("fps", picture.fps).filter("settb", "AVTB")
 
 
 def _normalised(stream: Any, clip: Clip, picture: Picture, *, fonts: str) -> Any:

@@ -26,6 +26,7 @@ BIT_RATE = "160k"
 # Music falls by 5 to 8 dB within 20 ms of a word, and is back half a second after the last one.
 _DUCKING = {"threshold": 0.02, "ratio": 8, "attack": 20, "release": 400}
 _TRIES = 4
+_PUSH = 1.6  # gain for each LU that is missing: the limiter takes some of it back
 _FIRST_MARGIN_DB = 0.6  # what the encoder usually adds to peaks
 
 
@@ -69,26 +70,42 @@ def mix(track: Track, levels: Levels, *, work: Path) -> Path:
     import ffmpeg
 
     out = work / "mix.wav"
-    speech_gain_db = levels.speech_lufs - _loudness_of(track.speech).integrated_lufs
-    music_gain_db = levels.music_lufs - measure_loudness(track.music).integrated_lufs
     total = round(track.duration_s * RATE_HZ)
-    music_file = ffmpeg_program.stage(track.music, into=work, name=f"music{track.music.suffix}")
-    music = ffmpeg.input(music_file, **({} if track.music_loops else {"stream_loop": -1})).audio
-    music = _normal(music, music_gain_db).filter("apad", whole_len=total).filter("atrim", end_sample=total)
-    if not track.music_loops:
-        fade_s = min(1.2, track.duration_s / 4)
-        music = music.filter("afade", t="in", d=fade_s / 3)
-        music = music.filter("afade", t="out", st=track.duration_s - fade_s, d=fade_s)
+    bed = ffmpeg.input(_bed(track, levels, work=work)).audio
+    gain_db = levels.speech_lufs - _loudness_of(track.speech).integrated_lufs
     speech = ffmpeg.input(ffmpeg_program.stage(track.speech, into=work, name="speech" + track.speech.suffix)).audio
-    voice = _normal(speech, speech_gain_db).filter("afade", t="in", d=0.01)  # a cut sample clicks
+    voice = _normal(speech, gain_db).filter("afade", t="in", d=0.01)  # a cut sample clicks
     voice = voice.filter("adelay", f"{round(track.speech_at_s * RATE_HZ)}S", all=1)
     voice = voice.filter("apad", whole_len=total).filter("atrim", end_sample=total)
     parts = voice.filter_multi_output("asplit")
-    ducked = ffmpeg.filter([music, parts[1]], "sidechaincompress", **_DUCKING)
+    ducked = ffmpeg.filter([bed, parts[1]], "sidechaincompress", **_DUCKING)
     joined = ffmpeg.filter([parts[0], ducked], "amix", inputs=2, normalize=0, duration="longest")
     with partial(out) as beside:
         _run(ffmpeg.output(joined, beside.name, acodec="pcm_f32le", ar=RATE_HZ), track.duration_s, work=work)
     return out
+
+
+def _bed(track: Track, levels: Levels, *, work: Path) -> str:
+    """Write the music at its level and exactly as long as the video; return the file's plain name.
+
+    A run of its own: where a repeated input is cut off inside the graph that ducks it, FFmpeg 6 waits for ever.
+    """
+    import ffmpeg
+
+    out = work / "bed.wav"
+    gain_db = levels.music_lufs - measure_loudness(track.music).integrated_lufs
+    total = round(track.duration_s * RATE_HZ)
+    more = 0 if track.music_loops else int(track.duration_s / max(0.05, probe(track.music).duration_s)) + 1
+    name = ffmpeg_program.stage(track.music, into=work, name=f"music{track.music.suffix}")
+    music = _normal(ffmpeg.input(name, stream_loop=more).audio, gain_db)
+    music = music.filter("apad", whole_len=total).filter("atrim", end_sample=total)
+    if not track.music_loops:
+        fade_s = min(1.2, track.duration_s / 4)
+        music = music.filter("afade", t="in", d=fade_s / 3)
+        music = music.filter("afade", t="out", st=track.duration_s - fade_s, d=fade_s)
+    with partial(out) as beside:
+        _run(ffmpeg.output(music, beside.name, acodec="pcm_f32le", ar=RATE_HZ), track.duration_s, work=work)
+    return out.name
 
 
 def master(mixed: Path, levels: Levels, *, duration_s: float, work: Path) -> Master:
@@ -117,7 +134,7 @@ def master(mixed: Path, levels: Levels, *, duration_s: float, work: Path) -> Mas
         if excess_db <= 0 and abs(missing_db) <= 0.4:
             return Master(out, heard, packets * PACKET / RATE_HZ)
         ceiling_db -= excess_db + 0.1 if excess_db > 0 else 0.0
-        gain_db += missing_db
+        gain_db += _PUSH * missing_db
     if excess_db > 0 or abs(missing_db) > 1.0:
         raise BadOutput(
             f"the sound came out at {heard.integrated_lufs} LUFS and {heard.true_peak_dbtp} dBTP, "
