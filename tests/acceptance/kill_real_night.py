@@ -106,6 +106,10 @@ def main(kills: int, seed: int) -> int:
         print(f"{len(expected) - len(different)} of {len(expected)} artifacts are the same")
         for path in different:
             print(f"  DIFFERENT  {path}")
+        for one in store.attempts(1) if different else ():
+            if one.outcome != "complete" or one.error_class:
+                print(f"  {one.step} {one.variant} of item {one.item_id}, try {one.number}: {one.outcome}")
+                print(f"    seed {one.seed}: {one.error_class or ''} {one.error_message or ''}")
         return 1 if different else 0
 
 
