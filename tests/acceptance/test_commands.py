@@ -1,7 +1,7 @@
 """Every command in a home with a night behind it: what it prints, what it changes, what it answers.
 
-Most are run in this process, as `nightreel` does: starting a hundred interpreters would take minutes. What stands before
-a night (no config, no catalogue, no ComfyUI) is in `test_bad_input.py`; nights are in `test_demo_night.py` and
+Most are run in this process, as `nightreel` does: starting a hundred interpreters would take minutes. What stands
+before a night (no config, no catalogue, no ComfyUI) is in `test_bad_input.py`; nights are in `test_demo_night.py` and
 `test_signals.py`.
 """
 
@@ -11,11 +11,11 @@ import contextlib
 import io
 import json
 import os
+import resource
 import shutil
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -294,15 +294,16 @@ def test_a_second_night_is_told_who_runs(night):
 
 
 def test_help_is_quick(tmp_path):
-    """Half a second: the heavy libraries are loaded by the commands that need them."""
+    """Half a second of the processor, whatever else the machine does: heavy libraries are loaded where they are used."""
     quickest = 9.0
-    for _ in range(6):
-        began = time.perf_counter()
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([str(NIGHTREEL), "--help"], cwd=tmp_path, capture_output=True, check=True, timeout=60)
-        quickest = min(quickest, time.perf_counter() - began)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        quickest = min(quickest, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         if quickest < 0.5:
             return
-    pytest.fail(f"nightreel --help took {quickest:.2f} s at best")
+    pytest.fail(f"nightreel --help took {quickest:.2f} s of the processor at best")
 
 
 def test_help_loads_nothing_heavy():
