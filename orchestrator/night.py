@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -30,6 +30,7 @@ from orchestrator.remedies import derive_seed
 from orchestrator.runner import Runner
 from orchestrator.scheduler import ready, will_finish
 from orchestrator.settings import Settings
+from orchestrator.stepqueue import ASKED_TO_STOP, OUT_OF_TIME
 from orchestrator.stopping import StopSignal
 from steps.base import ComfyStep, LocalStep, Step
 from steps.registry import default_steps
@@ -52,8 +53,9 @@ class NightResult:
 
     batch_id: int
     outcome: str  # "complete", "failed" or "stopped"
-    stopped_steps: Mapping[str, str]  # step -> why
+    stopped_steps: Mapping[str, str]  # step -> why it was stopped for all: something is wrong
     log_path: Path
+    cut_short: Mapping[str, str] = field(default_factory=dict)  # step -> why it was left: no time, or a person's wish
 
 
 def run_night(
@@ -114,7 +116,9 @@ def run_night(
         batch, resumed = _open_batch(store, settings, request, steps=pipeline, preview=fleet.preview, log=log)
         night = night_of(batch)
         outcome = night.run(resumed=resumed)
-    return NightResult(batch.id, outcome, dict(night.stopped_steps), home.log_of(batch.id))
+    return NightResult(
+        batch.id, outcome, dict(night.stopped_steps), home.log_of(batch.id), cut_short=dict(night.cut_short)
+    )
 
 
 def load_workflows(steps: Sequence[Step]) -> dict[str, Workflow]:
@@ -156,6 +160,7 @@ class Night:
         deadline: datetime | None,
     ) -> None:
         self.stopped_steps: dict[str, str] = {}
+        self.cut_short: dict[str, str] = {}
         self._store = store
         self._home = home
         self._settings = settings
@@ -215,7 +220,9 @@ class Night:
                 last_comfy = step
             outcome = self._run_step(step, waiting, mine)
             adopted = [one for one in adopted if one not in mine]
-            if outcome.stopped_because is not None:
+            if outcome.stopped_because in (ASKED_TO_STOP, OUT_OF_TIME):
+                self.cut_short[step.name] = outcome.stopped_because
+            elif outcome.stopped_because is not None:
                 self.stopped_steps[step.name] = outcome.stopped_because
             self._require_ours()
             if self._stop.finish.is_set() or outcome.stop_night:
