@@ -1,7 +1,7 @@
 """Every command in a home with a night behind it: what it prints, what it changes, what it answers.
 
 Most are run in this process, as `nightreel` does: starting a hundred interpreters would take minutes. What stands
-before before a night (no config, no catalogue, no ComfyUI) is in `test_bad_input.py`; nights are in `test_demo_night.py` and
+before a night (no config, no catalogue, no ComfyUI) is in `test_bad_input.py`; nights are in `test_demo_night.py` and
 `test_signals.py`.
 """
 
@@ -22,8 +22,10 @@ import pytest
 import yaml
 from PIL import Image
 
+from db.store import Store
 from orchestrator import cli
 from orchestrator.errors import ExitCode
+from orchestrator.night import NightResult
 from tests.acceptance.command import NIGHTREEL, Answer, nightreel
 from tests.integration.report_nights import Studio, small_night
 
@@ -293,8 +295,54 @@ def test_a_second_night_is_told_who_runs(night):
     assert f"process {os.getpid()}" in answer.err
 
 
+@pytest.mark.parametrize(
+    ("outcome", "stopped", "code"),
+    [
+        ("complete", {}, ExitCode.OK),
+        ("failed", {}, ExitCode.SOME_FAILED),
+        ("stopped", {"audio": "MissingModel"}, ExitCode.SOME_FAILED),
+        ("stopped", {}, ExitCode.STOPPED),
+    ],
+)
+def test_the_end_of_a_night_decides_the_code(looked_at, monkeypatch, outcome, stopped, code):
+    """Scripts tell a night with failures from one that was stopped; both end with the summary."""
+    result = NightResult(1, outcome, stopped, looked_at / "logs" / "night-0001.jsonl")
+    monkeypatch.setattr(cli, "run_watched", lambda *_, **__: result)
+    answer = run("run", cwd=looked_at)
+    assert answer.code == code
+    assert "report: " in answer.out
+    assert ("step audio stopped: MissingModel" in answer.out) == bool(stopped)
+
+
+def test_a_night_without_room_for_its_report_still_ends_with_a_summary(night, monkeypatch):
+    """What came out is on the disk; only the report is missing, and how to make it is said."""
+    studio, _ = night
+    studio.home.report_of(1).write_text("in the way")
+    result = NightResult(1, "complete", {}, studio.home.logs / "night-0001.jsonl")
+    monkeypatch.setattr(cli, "run_watched", lambda *_, **__: result)
+    answer = run("run", cwd=studio.home.root)
+    assert answer.code == ExitCode.STORAGE
+    assert "4 videos:" in answer.out
+    assert "nightreel report 1" in answer.err
+
+
+def test_a_defect_keeps_its_traceback_and_is_code_1(looked_at, monkeypatch):
+    """What nobody foresaw must be reported with where it was; Ctrl-C outside a night is no defect."""
+    monkeypatch.setattr(Store, "status", lambda _: 1 / 0)
+    defect = run("status", cwd=looked_at)
+    assert defect.code == ExitCode.UNEXPECTED
+    assert "ZeroDivisionError" in defect.err
+    assert "please report it" in defect.err
+
+    def interrupted(_: Store) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "status", interrupted)
+    assert run("status", cwd=looked_at).code == ExitCode.STOPPED_NOW
+
+
 def test_help_is_quick(tmp_path):
-    """Half a second of the processor, whatever else the machine does: heavy libraries are loaded where they are used."""
+    """Half a second of the processor, whatever else the machine does: what is heavy is loaded where it is used."""
     quickest = 9.0
     for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
