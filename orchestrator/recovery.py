@@ -10,14 +10,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 
+from db.errors import StaleRun
 from db.store import AttemptView, RunView, Store
 from orchestrator.comfyui.errors import ComfyUIError
 from orchestrator.comfyui.replies import Place
+from orchestrator.engines.base import Task
 from orchestrator.fleet import Fleet
 from orchestrator.home import Home
 from orchestrator.lanes import Adopted
 from orchestrator.log import Logger
 from orchestrator.runner import Runner
+
+WORTH_WAITING = (Place.PENDING, Place.RUNNING, Place.FINISHED)
 
 
 def recover(
@@ -47,12 +51,13 @@ def recover(
     adopted: list[Adopted] = []
     for attempt in live:
         run = runs.get(attempt.run_id)
-        found = _look(attempt, fleet, log) if run is not None else None
-        if run is None or found is None or found is Place.UNKNOWN:
+        found = _look(attempt, fleet, log) if run is not None and runner.knows(run.step) else None
+        task = _describe(run, attempt, runner=runner) if run is not None and found in WORTH_WAITING else None
+        if run is None or task is None:
             store.put_back(attempt.attempt_id, reason="cut short by a crash")
             log.info("attempt.lost", attempt_id=attempt.attempt_id, run_id=attempt.run_id, instance=attempt.instance)
             continue
-        adopted.append(Adopted(run, runner.task(run, attempt)))
+        adopted.append(Adopted(run, task))
         event = "attempt.collected" if found is Place.FINISHED else "attempt.reattached"
         log.info(event, attempt_id=attempt.attempt_id, run_id=attempt.run_id, instance=attempt.instance)
         store.log_event(event, attempt_id=attempt.attempt_id, run_id=attempt.run_id, item_id=attempt.item_id)
@@ -62,6 +67,14 @@ def recover(
 def of_step(adopted: Sequence[Adopted], step: str) -> list[Adopted]:
     """Return the adopted prompts of one step."""
     return [one for one in adopted if one.task.step == step]
+
+
+def _describe(run: RunView, attempt: AttemptView, *, runner: Runner) -> Task | None:
+    """Describe an attempt for the engine; None when what it was made from is being made again."""
+    try:
+        return runner.task(run, attempt)
+    except StaleRun:
+        return None
 
 
 def _look(attempt: AttemptView, fleet: Fleet, log: Logger) -> Place | None:

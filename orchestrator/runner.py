@@ -50,6 +50,10 @@ class Runner:
         self._artifacts = ArtifactStore(home.artifacts)
         self._items: dict[int, ItemView] = {item.item_id: item for item in store.items(batch.id)}
 
+    def knows(self, step: str) -> bool:
+        """Tell whether a step is in tonight's pipeline."""
+        return step in self._steps
+
     def label(self, run: RunView) -> str:
         """Name a run for people."""
         title = self._items[run.item_id].title

@@ -187,6 +187,16 @@ def test_a_new_night_collects_what_a_crashed_one_left(make, dying, card):
     world.check_tidy()
 
 
+def test_a_prompt_of_a_step_that_was_removed_does_not_stand_in_the_way(make, dying):
+    """A user's own workflow was taken out of the pipeline between the crash and the next start."""
+    world = make("world", LOOK, SPEAK, paintings=1, languages=("fr",))
+    dead_while_a_prompt_runs(world, dying)
+    world.steps = world.steps[:1]
+    world.resume()
+    assert [one.outcome for one in world.store.attempts(1) if one.step == "speak"] == ["put_back"]
+    world.check_tidy()
+
+
 def test_a_second_night_is_turned_away_and_disturbs_nothing(make):
     """Two timers, or a person beside the timer: the message names the process that runs."""
     world = make()
