@@ -97,8 +97,9 @@ class NightFigures:
 
     @property
     def paused_s(self) -> float:
-        """How long it was stopped before it was resumed."""
-        return max(0.0, self.wall_s - self.worked_s)
+        """How long it was stopped before it was resumed, if for longer than `PAUSE_S`; 0 for less."""
+        missing = self.wall_s - self.worked_s
+        return missing if missing > PAUSE_S else 0.0
 
     @property
     def card(self) -> Share:

@@ -1,8 +1,8 @@
 """Every command in a home with a night behind it: what it prints, what it changes, what it answers.
 
 Most are run in this process, as `nightreel` does: starting a hundred interpreters would take minutes. What stands
-before a night (no config, no catalogue, no ComfyUI) is in `test_bad_input.py`; nights are in `test_demo_night.py` and
-`test_signals.py`.
+before a night (no config, no catalogue, no ComfyUI) is in `test_bad_input.py`; nights are in `test_demo_night.py`
+and `test_signals.py`.
 """
 
 from __future__ import annotations

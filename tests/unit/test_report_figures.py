@@ -201,6 +201,7 @@ def test_no_card_is_busy_for_longer_than_the_night(tries):
         assert share.active is None or 0 <= share.active <= 1
     for share in night.instances.values():
         assert share.compute_s <= night.wall_s + 1e-6
+    assert night.paused_s == 0 or night.paused_s > 1800, "no pause comes out of rounding"
     assert all(0 <= step.window_s <= night.wall_s + 1e-6 for step in night.steps)
     assert night.began == OPENED <= night.ended
 
