@@ -102,7 +102,7 @@ def test_a_source_that_does_not_exist_is_named(home):
         (["abort", "99"], "there is no item 99"),
         (["redo", "99", "--from", "audio"], "there is no item 99"),
         (["report"], "no night yet"),
-        (["report", "7"], "7"),
+        (["report", "7"], "no night yet"),
     ],
 )
 def test_what_does_not_exist_is_said_plainly(home, arguments, words):
