@@ -27,7 +27,6 @@ from db.store import AttemptView, ItemView, Store
 from orchestrator.artifacts import hash_file
 from orchestrator.clock import SystemClock
 from orchestrator.engines.base import Task
-from orchestrator.home import Home
 from orchestrator.night import NightRequest, NightResult, run_night
 from orchestrator.observer import Quiet, StepOverview
 from orchestrator.opening import open_store
@@ -392,10 +391,6 @@ def processes_of(folder: Path) -> list[str]:
             if str(folder) in words and "orchestrator.embedded" in words:
                 found.append(words)
     return found
-
-
-def home_of(folder: Path) -> Home:
-    return Home(folder / "home")
 
 
 def store_of(world: World) -> Store:
