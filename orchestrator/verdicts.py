@@ -98,7 +98,8 @@ def require_night(store: Store, batch_id: int | None) -> int:
     """
     latest = store.latest_batch()
     if latest is None:
-        raise NotFoundError("there was no night yet; start one with: nightreel run")
+        named = "" if batch_id is None else f"there is no night {batch_id}: "
+        raise NotFoundError(f"{named}there was no night yet; start one with: nightreel run")
     if batch_id is None:
         return latest.id
     try:
