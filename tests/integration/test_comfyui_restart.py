@@ -218,8 +218,10 @@ def test_ready_means_that_the_nodes_are_there(stage, client):
 def test_ready_waits_through_refusals(stage, client):
     """Refused until it is loaded."""
     stage.stop()
+    began = time.monotonic()
     threading.Timer(0.6, stage.start).start()
     wait_until_ready(client, timeout_s=5, clock=CLOCK)
+    assert time.monotonic() - began >= 0.6, "it was called ready while it refused"
 
 
 def test_another_program_on_the_port_is_not_waited_for(stage, client):
