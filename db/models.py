@@ -5,6 +5,9 @@
             │         └──────────────────────┘
     batch ─< batch_item >─ item       the nights an item took part in
     review                            what a person decided about a video
+    placement ── attempt              why an attempt went to the instance that it went to
+    phase_time                        how long a workflow was silent in each phase, on each card
+    canary                            the small prompt that compares an instance with its last good night
     event                             what happened, in order: every move of a state leaves one
     run_lock                          who drives the instances
 
@@ -246,6 +249,46 @@ class Review(Record, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
 
 
+class Placement(Record, table=True):
+    """Why an attempt went to its instance, and why it waited before."""
+
+    __tablename__ = "placement"
+
+    attempt_id: int = Field(primary_key=True, foreign_key="attempt.id")
+    at: datetime = Field(sa_type=UtcDateTime)
+    instance: str = Field(max_length=60)
+    reasons: dict[str, Any] = _json()
+
+
+class PhaseTime(Record, table=True):
+    """The longest silence of a workflow on a card in one phase (load, sample, decode, save) that ended well."""
+
+    __tablename__ = "phase_time"
+
+    workflow: str = Field(primary_key=True, max_length=200)
+    card: str = Field(primary_key=True, max_length=100)
+    phase: str = Field(primary_key=True, max_length=10)
+    longest_s: float
+    samples: int
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Canary(Record, table=True):
+    """One run of the small prompt that tells whether an instance is what it was."""
+
+    __tablename__ = "canary"
+    __table_args__ = (Index("ix_canary_instance", "instance", "id"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    instance: str = Field(max_length=60)
+    batch_id: int | None = Field(default=None, foreign_key="batch.id")
+    at: datetime = Field(sa_type=UtcDateTime)
+    outcome: str = Field(max_length=10)  # "good", "slow", "differs", "failed"
+    seconds: float | None = None
+    sha256: str | None = Field(default=None, max_length=64)  # of what it made, decoded
+    details: dict[str, Any] = _json()
+
+
 class RunLock(Record, table=True):
     """Who drives something that only one process may drive."""
 
@@ -273,4 +316,7 @@ ATTEMPTS = _table(Attempt)
 ARTIFACTS = _table(Artifact)
 EVENTS = _table(Event)
 REVIEWS = _table(Review)
+PLACEMENTS = _table(Placement)
+PHASE_TIMES = _table(PhaseTime)
+CANARIES = _table(Canary)
 RUN_LOCKS = _table(RunLock)

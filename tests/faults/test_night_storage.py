@@ -134,8 +134,8 @@ def full_database(monkeypatch) -> Callable[[int], None]:
                 size = connection.execute("PRAGMA page_count").fetchone()[0]
                 connection.execute(f"PRAGMA max_page_count = {size + pages}")
 
-            store._engine.dispose()
-            event.listen(store._engine, "connect", prepare)
+            store.engine.dispose()
+            event.listen(store.engine, "connect", prepare)
             return home, store
 
         monkeypatch.setattr(night, "open_store", open_limited)

@@ -83,7 +83,7 @@ def test_what_may_run_elsewhere_knows_no_database(folder):
 def test_nothing_imports_the_command_line():
     """A command is parsed, calls one function, prints: never the other way round."""
     for name, path in modules().items():
-        if name not in ONLY_THE_COMMANDS:
+        if not name.startswith(ONLY_THE_COMMANDS):
             assert not imports(path) & set(ONLY_THE_COMMANDS), path
 
 
