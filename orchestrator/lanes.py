@@ -10,14 +10,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from db.errors import DatabaseError
 from db.store import RunView, Store
 from orchestrator.clock import Clock
-from orchestrator.comfyui.errors import ComfyUIError, Stopped
+from orchestrator.comfyui.errors import Stopped
 from orchestrator.comfyui.replies import HistoryEntry
 from orchestrator.comfyui.workflow import Workflow
 from orchestrator.engines.base import Execution, Task, Tick
@@ -25,22 +25,14 @@ from orchestrator.engines.local import PromptEngine, run_local
 from orchestrator.fleet import Fleet, Instance
 from orchestrator.log import Logger
 from orchestrator.observer import Observer
-from orchestrator.remedies import Before, Breaker, Decision, Verdict, signature
+from orchestrator.remedies import Breaker
 from orchestrator.runner import Runner
 from orchestrator.stepqueue import NO_INSTANCE, StepQueue
 from orchestrator.stopping import Either, StopSignal
+from orchestrator.treating import NightParts, StepOutcome, Treating
 from steps.base import ComfyStep, LocalStep
-from steps.errors import DiskFull, Remedy, StepError, is_disk_full
 
 __all__ = ["Adopted", "Lanes", "StepOutcome", "StopSignal"]
-
-
-@dataclass
-class StepOutcome:
-    """How a step went for all items."""
-
-    stopped_because: str | None = None
-    stop_night: bool = False
 
 
 @dataclass(frozen=True)
@@ -147,8 +139,8 @@ class _Drive:
         self.outcome = StepOutcome()
         self.crash: BaseException | None = None  # the database is gone, or a defect: the night cannot go on
         self.collectors = ThreadPoolExecutor(max_workers=8, thread_name_prefix="collect")
-        self._breaker = breaker
-        self._breaker_lock = threading.Lock()
+        parts = NightParts(lanes.fleet, lanes.runner, lanes.log, lanes.observer, lanes.stop)
+        self._treating = Treating(parts, queue, self.outcome, breaker)
 
     # --- lanes -------------------------------------------------------------------------------------------------
 
@@ -181,7 +173,7 @@ class _Drive:
             except DatabaseError:
                 raise
             except Exception as error:
-                self._treat(run, task, error, instance=None, seen=0)
+                self._treating.treat(run, task, error, instance=None, seen=0)
 
     def _work_on_card(self, engine: PromptEngine, instance: Instance, first: Adopted | None) -> None:
         if first is not None:
@@ -203,11 +195,11 @@ class _Drive:
                 self.sent(task, self.lanes.clock.now())
             entry = engine.wait(task, stop=stop)
         except Stopped:
-            self._drop(instance, run, task)
+            self._treating.drop(instance, run, task)
         except DatabaseError:
             raise  # it says nothing of the prompt, which the instance keeps for the next start
         except Exception as error:
-            self._treat(run, task, error, instance=instance, seen=seen)
+            self._treating.treat(run, task, error, instance=instance, seen=seen)
         else:
             self.queue.left_card(run.run_id)
             self.collectors.submit(self._collect, engine, instance, run, task, entry, seen)
@@ -221,7 +213,7 @@ class _Drive:
             except DatabaseError:
                 raise
             except Exception as error:
-                self._treat(run, task, error, instance=instance, seen=seen)
+                self._treating.treat(run, task, error, instance=instance, seen=seen)
 
     # --- one run -----------------------------------------------------------------------------------------------
 
@@ -238,71 +230,9 @@ class _Drive:
         if self.lanes.stop.abandoned is not None:
             return
         self.lanes.runner.finish(run, task, execution)
-        with self._breaker_lock:
-            self._breaker.succeeded()
+        self._treating.succeeded()
         self.queue.settled(run.run_id)
         self.lanes.observer.run_finished(task, "turned down" if execution.result.turned_down else "done")
-
-    def _treat(self, run: RunView, task: Task, error: Exception, *, instance: Instance | None, seen: int) -> None:
-        """Record a failed try and do what it leads to. The table is in remedies.py."""
-        if self.lanes.stop.abandoned is not None:
-            return
-        if is_disk_full(error) and not isinstance(error, StepError):
-            error = DiskFull(f"no room left on the disk: {error}")
-        if not isinstance(error, (StepError, ComfyUIError)):
-            self.lanes.log.error("defect", run_id=run.run_id, attempt_id=task.attempt_id, exc_info=error)
-        decision = self.lanes.runner.failed(run, task, error)
-        self._trip(run, error, decision)
-        treated = True
-        if instance is not None and decision.before is not Before.NOTHING:
-            treated = self.lanes.fleet.treat(
-                instance,
-                decision.before,
-                seen=seen,
-                reason=f"{type(error).__name__}: {error}",
-                prompt_id=task.prompt_id,
-            )
-        if instance is not None and not treated:
-            self.queue.forget_worker(instance.name)
-        if instance is None:
-            self.lanes.fleet.revive_llm()
-        if decision.verdict is Verdict.RETRY:
-            failed_on = instance.name if instance is not None and decision.counted else None
-            self.queue.again(run.run_id, delay_s=decision.delay_s, failed_on=failed_on)
-            self.lanes.observer.run_finished(task, "again")
-        else:
-            self.queue.settled(run.run_id)
-            self.lanes.observer.run_finished(task, "failed" if decision.verdict is Verdict.FAIL else "put back")
-
-    def _trip(self, run: RunView, error: Exception, decision: Decision) -> None:
-        # `reason` is the message without the instance's name, which would make one reason look like two.
-        reason = signature(type(error).__name__, str(getattr(error, "reason", error)))
-        tripped = False
-        if decision.counted:
-            with self._breaker_lock:
-                tripped = self._breaker.failed(run.item_id, getattr(error, "remedy", Remedy.RETRY), reason)
-        if not (tripped or decision.stop_step) or self.outcome.stopped_because is not None:
-            return
-        self.outcome.stopped_because = f"{type(error).__name__}: {error}"
-        self.outcome.stop_night = decision.stop_night
-        self.queue.stop(self.outcome.stopped_because)
-        self.lanes.log.error("step.stopped", step=run.step, reason=self.outcome.stopped_because)
-        self.lanes.observer.note(f"step {run.step} is stopped for all items: {self.outcome.stopped_because}")
-
-    def _drop(self, instance: Instance, run: RunView, task: Task) -> None:
-        """Give up a prompt because we were told to stop at once, or because its instance was set aside."""
-        if self.lanes.stop.abandoned is not None:
-            return  # it is the other night's now
-        if task.prompt_id is not None:
-            with suppress(ComfyUIError):  # it is stopping that counts; the prompt may run on, and is not collected
-                instance.session.withdraw(task.prompt_id)
-        if self.lanes.stop.now.is_set():
-            self.lanes.runner.put_back(run, task, "stopped at once")
-            self.queue.settled(run.run_id)
-        else:
-            self.lanes.runner.put_back(run, task, "its instance was set aside")
-            self.queue.again(run.run_id, delay_s=0, failed_on=None)
-        self.lanes.observer.run_finished(task, "put back")
 
     # --- listener ----------------------------------------------------------------------------------------------
 

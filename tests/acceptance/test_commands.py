@@ -306,7 +306,7 @@ def test_a_second_night_is_told_who_runs(night):
 def test_the_end_of_a_night_decides_the_code(looked_at, monkeypatch, outcome, stopped, code):
     """Scripts tell a night with failures from one that was stopped; both end with the summary."""
     result = NightResult(1, outcome, stopped, looked_at / "logs" / "night-0001.jsonl")
-    monkeypatch.setattr(cli, "run_watched", lambda *_, **__: result)
+    monkeypatch.setattr(cli.nights, "run_watched", lambda *_, **__: result)
     answer = run("run", cwd=looked_at)
     assert answer.code == code
     assert "report: " in answer.out
@@ -318,7 +318,7 @@ def test_a_night_without_room_for_its_report_still_ends_with_a_summary(night, mo
     studio, _ = night
     studio.home.report_of(1).write_text("in the way")
     result = NightResult(1, "complete", {}, studio.home.logs / "night-0001.jsonl")
-    monkeypatch.setattr(cli, "run_watched", lambda *_, **__: result)
+    monkeypatch.setattr(cli.nights, "run_watched", lambda *_, **__: result)
     answer = run("run", cwd=studio.home.root)
     assert answer.code == ExitCode.STORAGE
     assert "4 videos:" in answer.out

@@ -218,11 +218,21 @@ def _heard(message: Any) -> dict[str, Any]:
 
 
 def _compare_streams(where: str, recorded: list[Any], here: list[Any], *, of: set[str]) -> None:
-    expected = [one for one in recorded if one["type"] in of]
-    found = [one for one in here if one["type"] in of]
+    expected = _without_last_ticks([one for one in recorded if one["type"] in of])
+    found = _without_last_ticks([one for one in here if one["type"] in of])
     for index, (one, other) in enumerate(zip(expected, found, strict=False)):
         assert _matches(one, other), f"{where}: message {index}\n  recorded {one}\n  here     {other}"
     assert [one["type"] for one in expected] == [one["type"] for one in found], where
+
+
+def _without_last_ticks(messages: list[Any]) -> list[Any]:
+    """Leave out the progress right before an interrupt: how far a node came by then is a matter of milliseconds."""
+    kept: list[Any] = []
+    for one in messages:
+        while one["type"] == "execution_interrupted" and kept and kept[-1]["type"] in ("progress", "progress_state"):
+            kept.pop()
+        kept.append(one)
+    return kept
 
 
 @pytest.mark.parametrize("name", ["a1", "a2", "a3", "b1", "d1", "d5", "d6"])
