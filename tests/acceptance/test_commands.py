@@ -25,7 +25,7 @@ from db.store import Store
 from orchestrator import cli
 from orchestrator.errors import ExitCode
 from orchestrator.night import NightResult
-from tests.acceptance.command import NIGHTREEL, Answer, nightreel
+from tests.acceptance.command import Answer, nightreel
 from tests.integration.report_nights import Studio, small_night
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -341,7 +341,7 @@ def test_a_defect_keeps_its_traceback_and_is_code_1(looked_at, monkeypatch):
 
 
 def test_help_loads_nothing_heavy():
-    """`nightreel --help` answers at once: what is heavy is loaded where it is used. `./scripts/bench help_s` measures it."""
+    """`nightreel --help` answers at once, because what is heavy is loaded where it is used."""
     heavy = ["numpy", "PIL", "sqlalchemy", "pydantic", "requests", "cv2", "av", "libzim", "aiohttp", "yaml"]
     program = f"import sys, orchestrator.cli; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run(
