@@ -233,9 +233,8 @@ class TestUsersOwn:
     ) -> None:
         """The key says where to mend it; what is wrong with the item is told apart from what is wrong with the file."""
         note = {"node": "IN_PROMPT", "input": "text", **binding}
-        step = own_step(tmp_path, bindings={**OWN["bindings"], "note": note})  # type: ignore[dict-item]
         with pytest.raises(error) as caught:
-            step.bind(context)
+            own_step(tmp_path, bindings={**OWN["bindings"], "note": note}).bind(context)  # type: ignore[dict-item]
         assert told in str(caught.value)
         assert "note" in str(caught.value)
 

@@ -178,7 +178,7 @@ def test_a_manifest_of_a_users_own_is_read_by_its_path(tmp_path: Path) -> None:
             "outputs.image.width: found -1; expected a number above 0",
         ),
         (with_change("outputs", "image", "width", value=True), "outputs.image.width: found True"),
-        (with_change("timing", "expected_s", value=0), "timing.expected_s: found 0; expected greater than 0"),
+        (with_change("timing", "expected_s", value=0), "timing.expected_s: found 0; expected seconds greater than 0"),
         (with_change("needs", "models", value=[{"folder": "vae"}]), "needs.models.0.file: missing"),
         (with_change("step", value={"name": "x", "number": 4.5}), "step.number: found 4.5"),
         (with_change("name", value="other"), "a manifest is named after its file"),
