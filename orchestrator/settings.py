@@ -95,6 +95,9 @@ class InstanceSettings(Options):
     name: str = Field(..., pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$", description="Short name, used everywhere")
     url: str | None = Field(None, description="Address, such as http://127.0.0.1:8188")
     gpu: int | str | None = Field(None, description="Card index or UUID, for people and for telemetry")
+    vram_gb: float | None = Field(
+        None, gt=0, le=1024, description="Memory of its card, GB; without it, what the server says"
+    )
     role: Literal["work", "reserved"] = Field("work", description="A reserved card is never touched")
     restart: RestartSettings | None = Field(None, description="How it is restarted; without it, it never is")
 
