@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from db import placements
 from db.errors import CannotSendBack, Conflict, NotFound, StaleItem, StaleRun
 from db.models import ARTIFACTS, ATTEMPTS, ITEMS, RUNS
 from db.moves import About, advance
@@ -34,6 +35,7 @@ class Claim:
     instance: str | None
     prompt_id: str | None
     seed: int
+    placement: Mapping[str, Any] | None = None  # why this instance, why now; JSON values
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ def claim(conn: Connection, claimed: Claim, *, at: datetime) -> AttemptView:
     if run.item_state in SETTLED:
         raise StaleRun(f"run {run.id}: its item {run.item_id} is {run.item_state}")
     attempt_id = _insert_attempt(conn, claimed, run, at=at)
+    if claimed.placement and claimed.instance is not None:
+        placements.add(conn, attempt_id, instance=claimed.instance, reasons=claimed.placement, at=at)
     about = About(claimed.batch_id, run.item_id, run.id, attempt_id, _without_none(instance=claimed.instance))
     advance(conn, RUNS, run.id, "run.claimed", at=at, about=about, values={"retry_at": None})
     if run.item_state is not State.PROCESSING:

@@ -166,16 +166,25 @@ class Store:
             return queries.snapshot(conn, batch_id)
 
     def claim(
-        self, run_id: int, *, batch_id: int, instance: str | None, prompt_id: str | None, seed: int
+        self,
+        run_id: int,
+        *,
+        batch_id: int,
+        instance: str | None,
+        prompt_id: str | None,
+        seed: int,
+        placement: Mapping[str, Any] | None = None,
     ) -> AttemptView:
         """Take a step run for oneself and return the attempt. The first claim of an item starts the item.
+
+        What `placement` says of why the instance was chosen is kept with the attempt, if it is given.
 
         Raises:
             StaleRun: somebody else took it, it is not to do any more, or its item is settled.
             NotFound: there is no such run.
             Conflict: the prompt id was used before.
         """
-        claimed = runs.Claim(run_id, batch_id, instance, prompt_id, seed)
+        claimed = runs.Claim(run_id, batch_id, instance, prompt_id, seed, placement)
         with write(self.engine) as conn:
             return runs.claim(conn, claimed, at=self._now())
 

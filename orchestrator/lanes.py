@@ -218,7 +218,7 @@ class _Drive:
     # --- one run -----------------------------------------------------------------------------------------------
 
     def _claim(self, run: RunView, *, instance: str | None) -> Task | None:
-        task = self.lanes.runner.claim(run, instance=instance)
+        task = self.lanes.runner.claim(run, instance=instance, placement=self.queue.why(run.run_id))
         if task is None:
             self.queue.settled(run.run_id)
         else:

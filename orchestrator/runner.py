@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from db.errors import StaleRun
@@ -59,10 +60,11 @@ class Runner:
         title = self._items[run.item_id].title
         return f"{title} ({run.variant})" if run.variant else title
 
-    def claim(self, run: RunView, *, instance: str | None) -> Task | None:
+    def claim(self, run: RunView, *, instance: str | None, placement: Mapping[str, Any] | None = None) -> Task | None:
         """Claim a run for an instance (None: for the CPU); None when somebody else moved it first.
 
-        The prompt id is made and stored here, before anything is sent anywhere.
+        The prompt id is made and stored here, before anything is sent anywhere, and with it why that instance was
+        chosen (`placement`).
         """
         prompt_id = str(uuid4()) if self._steps[run.step].engine is EngineKind.COMFYUI else None
         try:
@@ -72,6 +74,7 @@ class Runner:
                 instance=instance,
                 prompt_id=prompt_id,
                 seed=self.seed_of(run),
+                placement=placement,
             )
         except StaleRun:
             self._log.info("run.stale", run_id=run.run_id, step=run.step)

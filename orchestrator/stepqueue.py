@@ -7,12 +7,13 @@ might come back. The queue lives in memory; what it says is always behind a clai
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from db.store import RunView
 from orchestrator.clock import Clock
-from orchestrator.placement import Waiting, choose
+from orchestrator.placement import Placement, Spread, Waiting
 
 ASKED_TO_STOP = "asked to stop"
 OUT_OF_TIME = "what is left would not finish in time"
@@ -24,8 +25,8 @@ LONGEST_WAIT_S = 7200.0  # whatever a clock says that was set back; the longest 
 @dataclass
 class _Entry:
     run: RunView
-    due: float  # monotonic seconds
-    failed_on: set[str] = field(default_factory=set)
+    waiting: Waiting  # the same run as placement sees it; due at `waiting.since`
+    why: Mapping[str, Any] | None = None  # placement's reasons, once it is handed out
 
 
 class StepQueue:
@@ -39,6 +40,7 @@ class StepQueue:
         workers: Iterable[str],
         may_start: Callable[[RunView, int], bool] = lambda run, ahead: True,
         stop: threading.Event | None = None,
+        placement: Placement | None = None,
     ) -> None:
         """Fill the queue.
 
@@ -49,13 +51,17 @@ class StepQueue:
             may_start: Asked just before a run is handed out, with how many are in flight before it on that worker;
                 False with none before it leaves it, and everything after it, for another night.
             stop: When set, nothing more is handed out.
+            placement: Decides who takes what; workers are all alike without one.
         """
         self._clock = clock
         self._may_start = may_start
         self._stop_asked = stop or threading.Event()
+        self._placement: Placement = placement or Spread()
         self._changed = threading.Condition()
         now = clock.monotonic()
-        self._waiting = [_Entry(run, now + self._seconds_until_retry(run)) for run in runs]
+        self._waiting = [
+            _Entry(run, Waiting(run.run_id, step=run.step, since=now + self._seconds_until_retry(run))) for run in runs
+        ]
         self._taken: dict[int, tuple[_Entry, str]] = {}
         self._in_flight: dict[str, int] = dict.fromkeys(workers, 0)
         self.stopped_because: str | None = None
@@ -63,8 +69,10 @@ class StepQueue:
     def adopt(self, run: RunView, worker: str) -> None:
         """Count a run that is under way already."""
         with self._changed:
-            self._taken[run.run_id] = (_Entry(run, self._clock.monotonic()), worker)
+            entry = _Entry(run, Waiting(run.run_id, step=run.step, since=self._clock.monotonic()))
+            self._taken[run.run_id] = (entry, worker)
             self._in_flight[worker] = self._in_flight.get(worker, 0) + 1
+            self._placement.taken(entry.waiting, worker)
 
     def take(self, worker: str) -> RunView | None:
         """Block until there is a run for this worker; None when the step is over for it."""
@@ -78,14 +86,10 @@ class StepQueue:
                     self._stop(ASKED_TO_STOP)
                     return None
                 now = self._clock.monotonic()
-                due = [entry for entry in self._waiting if entry.due <= now]
-                chosen = choose(
-                    [Waiting(entry.run.run_id, frozenset(entry.failed_on)) for entry in due],
-                    worker,
-                    in_flight=self._in_flight,
-                )
+                due = [entry.waiting for entry in self._waiting if entry.waiting.since <= now]
+                chosen = self._placement.choose(due, worker, in_flight=self._in_flight)
                 if chosen is not None:
-                    entry = next(entry for entry in due if entry.run.run_id == chosen.run_id)
+                    entry = next(entry for entry in self._waiting if entry.waiting is chosen)
                     ahead = self._in_flight[worker]
                     if self._may_start(entry.run, ahead):
                         return self._hand_out(entry, worker)
@@ -93,7 +97,12 @@ class StepQueue:
                         self._stop(OUT_OF_TIME)
                         return None
                     # Behind what runs it would end too late. What runs may end early: ask again then.
-                soonest = min((entry.due for entry in self._waiting if entry.due > now), default=now + POLL_S)
+                elif due and not self._taken and (hopeless := self._why_hopeless(due)):
+                    self._stop(hopeless)
+                    return None
+                soonest = min(
+                    (entry.waiting.since for entry in self._waiting if entry.waiting.since > now), default=now + POLL_S
+                )
                 self._changed.wait(max(0.001, min(POLL_S, soonest - now)))
 
     def left_card(self, run_id: int) -> None:
@@ -102,6 +111,7 @@ class StepQueue:
             entry, worker = self._taken[run_id]
             if worker:
                 self._in_flight[worker] = max(0, self._in_flight.get(worker, 0) - 1)
+                self._placement.left(run_id, completed=True)
                 self._taken[run_id] = (entry, "")
                 self._changed.notify_all()
 
@@ -111,13 +121,20 @@ class StepQueue:
             self._release(run_id)
             self._changed.notify_all()
 
-    def again(self, run_id: int, *, delay_s: float, failed_on: str | None) -> None:
-        """Put a run back into the queue after a while."""
+    def again(self, run_id: int, *, delay_s: float, failed_on: str | None, above_gb: float = 0.0) -> None:
+        """Put a run back into the queue after a while.
+
+        Args:
+            run_id: The run.
+            delay_s: Seconds until it is due.
+            failed_on: The instance to avoid when another can take it.
+            above_gb: Only a card with more memory than that will do, GiB.
+        """
         with self._changed:
             entry = self._release(run_id)
-            entry.due = self._clock.monotonic() + delay_s
-            if failed_on is not None:
-                entry.failed_on.add(failed_on)
+            failed = entry.waiting.failed_on | ({failed_on} if failed_on is not None else set())
+            due = self._clock.monotonic() + delay_s
+            entry.waiting = replace(entry.waiting, since=due, failed_on=failed, above_gb=above_gb)
             self._waiting.append(entry)
             self._changed.notify_all()
 
@@ -135,6 +152,12 @@ class StepQueue:
         with self._changed:
             self._stop(reason)
 
+    def why(self, run_id: int) -> Mapping[str, Any]:
+        """Return why a run that was handed out went to its worker: what `Placement.taken` said."""
+        with self._changed:
+            entry, _ = self._taken[run_id]
+            return entry.why or {}
+
     def counts(self) -> tuple[int, int]:
         """Return how many wait and how many are under way."""
         with self._changed:
@@ -144,7 +167,13 @@ class StepQueue:
         self._waiting.remove(entry)
         self._taken[entry.run.run_id] = (entry, worker)
         self._in_flight[worker] += 1
+        entry.why = self._placement.taken(entry.waiting, worker)
         return entry.run
+
+    def _why_hopeless(self, due: Iterable[Waiting]) -> str | None:
+        """Return why nothing that is due can ever be handed out; None when something can."""
+        reasons = [self._placement.hopeless(step, self._in_flight) for step in {run.step for run in due}]
+        return "; ".join(reason for reason in reasons if reason) if all(reasons) else None
 
     def _seconds_until_retry(self, run: RunView) -> float:
         """How long a run must still wait that failed before we were started."""
@@ -158,6 +187,8 @@ class StepQueue:
 
     def _release(self, run_id: int) -> _Entry:
         entry, worker = self._taken.pop(run_id)
-        if worker and worker in self._in_flight:
-            self._in_flight[worker] -= 1
+        if worker:
+            self._placement.left(run_id, completed=False)
+            if worker in self._in_flight:
+                self._in_flight[worker] -= 1
         return entry
