@@ -61,9 +61,10 @@ def run_watched(settings: Settings, request: NightRequest, *, stop_by: str | Non
 
     from orchestrator.clock import SystemClock
     from orchestrator.doctor import examine, fatal
+    from orchestrator.drawing import next_occurrence
     from orchestrator.lanes import StopSignal
     from orchestrator.live import watch_night
-    from orchestrator.night import next_occurrence, run_night
+    from orchestrator.night import run_night
 
     wanted = stop_by or (settings.night.stop_by.strftime("%H:%M") if settings.night.stop_by else None)
     try:
