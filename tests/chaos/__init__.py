@@ -1,1 +1,1 @@
-"""Whole small nights while faults fire at random, each made from a seed: `python -m tests.chaos SEED` plays one again."""
+"""Whole small nights while faults fire at random. `python -m tests.chaos SEED` plays the one of a seed again."""

@@ -1,4 +1,4 @@
-"""Plays nights of chaos by hand: `python -m tests.chaos SEED [--verbose]`, `python -m tests.chaos --seeds A..B --jobs N`."""
+"""Plays nights of chaos: `python -m tests.chaos SEED [--verbose]`, `python -m tests.chaos --seeds A..B --jobs N`."""
 
 from __future__ import annotations
 

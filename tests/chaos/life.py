@@ -1,4 +1,4 @@
-"""One life of Nightreel in a night of chaos: a process that runs the real night, with time compressed, and may be killed.
+"""One life of Nightreel in a night of chaos: a process that runs the real night on a fast clock, and may be killed.
 
 Time runs ten times as fast as usual for all that waits by the clock; the client's own intervals are shortened alike.
 Nothing else of the night is replaced: its state is on a real database, its cards answer over real sockets.

@@ -61,10 +61,11 @@ class Night:
 
 
 def play(seed: int, folder: Path) -> dict[str, Any]:
-    """Play a seed's night in a folder and judge it. Returns JSON values: see `report`. The folder goes when all is well."""
+    """Play a seed's night in a folder and judge it; the folder goes when all is well. Returns JSON values."""
     began = time.monotonic()
     plan = make_plan(seed)
     night = Night(plan, folder)
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     world = World(plan, folder)
     problems: list[str] = []

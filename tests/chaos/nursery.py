@@ -10,9 +10,9 @@ import gc
 import importlib
 import json
 import os
-import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -102,18 +102,26 @@ def _play_one(play: Any, seed: int, folder: Path) -> int:
     pid = os.fork()
     if pid:
         return pid
-    with suppress(BaseException):
-        os.setsid()
-        from tests.chaos.world import _prctl
-
-        _prctl(1, signal.SIGKILL)
-        devnull = os.open(os.devnull, os.O_RDWR)
-        os.dup2(devnull, 0)
-        os.dup2(devnull, 1)
+    try:
+        _leave_terminal()
         answer = folder / f".{seed}.json"
         answer.write_text(json.dumps(play(seed, folder / str(seed))))
         answer.rename(folder / f"{seed}.json")
-    os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(0)
+
+
+def _leave_terminal() -> None:
+    """Be a process of its own, that ends with this one and does not disturb its pipe."""
+    from tests.chaos.world import die_with_parent
+
+    os.setsid()
+    die_with_parent()
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)
+    os.dup2(nothing, 1)
 
 
 if __name__ == "__main__":

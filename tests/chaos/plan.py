@@ -32,7 +32,7 @@ class CardPlan:
 class Kill:
     """How one life of Nightreel ends before its time."""
 
-    how: str  # "write", "request" (before its n-th one), "written", "requested" (after it), "moment", "stop", "stop twice"
+    how: str  # before its n-th "write" or "request", after it ("written", "requested"), "moment", "stop", "stop twice"
     at: float  # n, or seconds
     cards: tuple[int, ...] = ()  # servers that are killed at the same moment
 
@@ -91,8 +91,8 @@ class Plan:
     def __str__(self) -> str:
         """Return the plan for people."""
         lines = [
-            f"seed {self.seed}: {self.paintings} paintings ({self.turned_down} turned down), {'+'.join(self.languages)}, "
-            f"pipeline {self.pipeline}, {len(self.cards)} {'own ' if self.is_own else ''}cards, {self.prompts} prompts",
+            f"seed {self.seed}: {self.paintings} paintings ({self.turned_down} turned down), "
+            f"{'+'.join(self.languages)}, pipeline {self.pipeline}, {len(self.cards)} {'own ' if self.is_own else ''}cards, {self.prompts} prompts",
             f"  {self.attempts} tries, {self.uncounted} uncounted, depth {self.queue_depth}, {self.workers} workers, "
             f"restarts {self.restarts} (at most {self.max_restarts} failed), ssh {self.ssh}, {dict(self.options)}",
         ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import closing
@@ -268,7 +269,7 @@ def _order(night: Night) -> Iterator[str]:
     for lived in night.lives:
         mine = [row for row in attempts if first < row["id"] <= lived.last_attempt]
         first = lived.last_attempt
-        for before, after in zip(mine, mine[1:], strict=False):
+        for before, after in itertools.pairwise(mine):
             if numbers[after["step"]] < numbers[before["step"]]:
                 yield f"attempt {after['id']} ({after['step']}) was claimed after one of {before['step']}"
 

@@ -1,4 +1,4 @@
-"""The machines of a night of chaos, seen from outside Nightreel: cards that die and come back, and whoever restarts them.
+"""The machines of a night of chaos, seen from outside Nightreel: cards that die, and whoever restarts them.
 
 One process, with one thread, since it forks: cards, lives of Nightreel and an SSH server are its children. Nightreel
 restarts a card by a command (or over SSH), which ends up here and meets the card's next *manner*:
@@ -48,6 +48,11 @@ def _prctl(option: int, value: int) -> None:
     ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
 
 
+def die_with_parent() -> None:
+    """Have this process killed as soon as the one that forked it ends."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def fork(act: Callable[[], None], *, name: str, log: Path) -> int:
     """Run a function in a child process that dies with this one. Returns its process id."""
     sys.stdout.flush()
@@ -56,8 +61,7 @@ def fork(act: Callable[[], None], *, name: str, log: Path) -> int:
         return pid
     code = 1
     try:
-        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        _prctl(PR_SET_CHILD_SUBREAPER, 0)
+        die_with_parent()
         act()
         code = 0
     except BaseException:
