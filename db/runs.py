@@ -36,6 +36,7 @@ class Claim:
     prompt_id: str | None
     seed: int
     placement: Mapping[str, Any] | None = None  # why this instance, why now; JSON values
+    fallback: str | None = None  # the manifest's rung that it runs on
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def _insert_attempt(conn: Connection, claimed: Claim, run: Row[*tuple[Any, ...]]
         "instance": claimed.instance,
         "prompt_id": claimed.prompt_id,
         "seed": claimed.seed,
+        "fallback": claimed.fallback,
         "claimed_at": at,
     }
     try:
@@ -158,6 +160,7 @@ class Failure:
     error_class: str
     message: str
     remedy: str
+    rung: str | None = None  # of the ladder of errors: what it leads to
 
 
 def retry(
@@ -232,8 +235,9 @@ def settle_item(conn: Connection, item_id: int, *, at: datetime, batch_id: int |
         raise NotFound(f"there is no item {item_id}")
     if state is not State.PROCESSING:
         return State(state)
-    rows = conn.execute(_STATES_QUERY, {"item": item_id})
-    event = verdict([RunState(*row) for row in rows], needs)
+    rows = [RunState(*row) for row in conn.execute(_STATES_QUERY, {"item": item_id})]
+    # A run of a step that left the pipeline stays as it is, and keeps no item open.
+    event = verdict([row for row in rows if not needs or row.step in needs], needs)
     if event is None:
         return State(state)
     reasons = _why_failed(conn, item_id) if event == "item.failed" else []
@@ -338,8 +342,13 @@ def _end(
     )
 
 
-def _failure_columns(failure: Failure) -> dict[str, str]:
-    return {"error_class": failure.error_class, "error_message": failure.message, "remedy": failure.remedy}
+def _failure_columns(failure: Failure) -> dict[str, str | None]:
+    return {
+        "error_class": failure.error_class,
+        "error_message": failure.message,
+        "remedy": failure.remedy,
+        "rung": failure.rung,
+    }
 
 
 def _without_none(**values: Any) -> dict[str, Any]:
