@@ -6,10 +6,12 @@ import argparse
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from orchestrator.embedded.faults import KINDS
 from tests.chaos.nursery import Nursery
 from tests.chaos.plan import make_plan
 from tests.chaos.story import tell
@@ -61,6 +63,10 @@ def _sum_up(reports: Sequence[dict[str, Any]], *, seconds: float) -> int:
         f"card time used {sums['used_s'] / whole:.1%}, destroyed {sums['destroyed_s'] / whole:.1%}, "
         f"wasted {sums['wasted_s'] / whole:.1%}"
     )
+    struck: Counter[str] = Counter()
+    for one in good:
+        struck.update(one["struck"])
+    print("struck:", ", ".join(f"{kind} {struck[kind]}" for kind in KINDS))
     print(f"{len(wrong)} wrong: {', '.join(map(str, wrong))}" if wrong else "all well")
     return 1 if wrong else 0
 

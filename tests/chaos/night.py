@@ -10,6 +10,7 @@ import shutil
 import signal
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -91,6 +92,7 @@ def _report(night: Night, problems: list[str], *, seconds: float) -> dict[str, A
         "seconds": round(seconds, 3),
         "cpu_s": round(times.user + times.system + times.children_user + times.children_system, 3),
         "lives": [asdict(one) for one in night.lives],
+        "struck": dict(Counter(line["kind"] for line in night.ledger if line["event"] == "strike")),
         "waste": asdict(wasted.measure(night.ledger, night.home)),
     }
 

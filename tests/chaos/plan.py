@@ -92,7 +92,8 @@ class Plan:
         """Return the plan for people."""
         lines = [
             f"seed {self.seed}: {self.paintings} paintings ({self.turned_down} turned down), "
-            f"{'+'.join(self.languages)}, pipeline {self.pipeline}, {len(self.cards)} {'own ' if self.is_own else ''}cards, {self.prompts} prompts",
+            f"{'+'.join(self.languages)}, pipeline {self.pipeline}, "
+            f"{len(self.cards)} {'own ' if self.is_own else ''}cards, {self.prompts} prompts",
             f"  {self.attempts} tries, {self.uncounted} uncounted, depth {self.queue_depth}, {self.workers} workers, "
             f"restarts {self.restarts} (at most {self.max_restarts} failed), ssh {self.ssh}, {dict(self.options)}",
         ]
@@ -283,11 +284,11 @@ def _card(dice: random.Random, *, is_own: bool) -> CardPlan:
 def _faults(dice: random.Random, plan: Plan) -> tuple[tuple[int, int, Mapping[str, Any]], ...]:
     kinds = list(MAKERS)
     weights = [MAKERS[kind][0] for kind in kinds]
-    count = dice.choices((0, 1, 2, 3, 4, 6, 9), weights=(4, 16, 22, 22, 16, 14, 6))[0]
+    count = dice.choices((0, 1, 2, 4, 6, 9, 12), weights=(3, 10, 20, 25, 22, 14, 6))[0]
     reach = max(2, plan.prompts // len(plan.cards))
     found = []
     for kind in dice.choices(kinds, weights=weights, k=count):
-        boot = dice.choice((0, 0, 0, 1))
+        boot = dice.choice((0, 0, 0, 0, 1))
         found.append((dice.randrange(len(plan.cards)), boot, MAKERS[kind][1](dice, max(2, reach // (1 + boot)))))
     return tuple(found)
 

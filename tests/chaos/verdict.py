@@ -7,9 +7,9 @@ the code that wrote them.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import sqlite3
-import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import closing

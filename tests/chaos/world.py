@@ -62,6 +62,8 @@ def fork(act: Callable[[], None], *, name: str, log: Path) -> int:
     code = 1
     try:
         die_with_parent()
+        shown = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.dup2(shown, 2)
         act()
         code = 0
     except BaseException:
