@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from orchestrator import reference_errors
+from orchestrator.card_settings import StartSettings
 from orchestrator.settings import InstanceSettings, RestartSettings, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,7 +79,7 @@ def page() -> str:
             kind = ", ".join(part for part in (key.kind, key.limits) if part)
             lines.append(f"| `{name}` | {default} | {kind} | {key.description} |")
     lines += ["", "## An instance", "", *_table(InstanceSettings), "", "## `restart` of an instance", ""]
-    lines += [*_table(RestartSettings), "", *_examples()]
+    lines += [*_table(RestartSettings), "", "## `start` of an instance", "", *_table(StartSettings), "", *_examples()]
     return "\n".join(lines) + "\n"
 
 

@@ -60,7 +60,7 @@ def test_a_time_may_be_written_with_and_without_quotes(tmp_path, written):
             ["comfyui.instances.0", "ftp://x", "http://127.0.0.1:8188"],
         ),
         ("comfyui: {instances: [{url: 'http://x'}]}", ["comfyui.instances.0.name", "is missing"]),
-        ("comfyui: {instances: [{name: games, role: reserved}]}", ["comfyui", "every instance is reserved"]),
+        ("comfyui: {instances: [{name: games, role: reserved}]}", ["comfyui", "no instance has the role `work`"]),
         (
             "comfyui: {instances: [{name: a, url: 'http://x'}, {name: b, url: 'http://x/'}]}",
             ["comfyui", "addresses of their own", "http://x"],
