@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from orchestrator.comfyui.errors import NotComfyUI
@@ -104,6 +105,8 @@ class HistoryEntry:
     finished_at: datetime | None = None
     cached: tuple[str, ...] = ()
     failure: Failure | None = None
+    is_salvaged: bool = False  # put together from files whose history is gone: the last may be half-written
+    on_disk: Path | None = None  # output folder on this machine that holds the files; None: they are fetched over HTTP
 
     def files(self) -> Iterator[OutputFile]:
         """Yield every file of every node, whatever key it is under."""

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.clock import Clock
+from orchestrator.comfyui import salvage
 from orchestrator.comfyui.client import ComfyClient
 from orchestrator.comfyui.errors import ComfyUIError, Hung, Stopped
 from orchestrator.comfyui.events import EventStream
@@ -26,6 +27,7 @@ from orchestrator.comfyui.restart import Restarted, Restarter, restart_and_wait
 from orchestrator.comfyui.submission import PATIENCE, Accepted, Patience
 from orchestrator.comfyui.tracker import Tracker
 from orchestrator.comfyui.watch import Board, Watch
+from orchestrator.comfyui.workflow import Workflow
 from steps.manifest import OutputSpec
 
 __all__ = ["HistoryEntry", "InstanceSession", "Listener", "Progress", "Started"]
@@ -51,6 +53,7 @@ class InstanceSession:
         down_after_s: float | None = None,
         read_timeout_s: float = 30.0,
         pace: Pace = STEADY,
+        output_dir: Path | None = None,
     ) -> None:
         """Take note of the instance; nothing is sent before `start`.
 
@@ -62,11 +65,13 @@ class InstanceSession:
             down_after_s: Seconds without a connection after which waits end with `InstanceDown`; by default the pace's.
             read_timeout_s: Seconds that a submission or transfer waits for an answer.
             pace: How often it is asked, and how long its silences are borne.
+            output_dir: Its output folder, where it is on this machine: read while the server is away.
 
         Raises:
             NotComfyUI: the address is not one.
         """
         self.name = name
+        self.output_dir = output_dir
         self._clock = clock
         client_id = client_id or str(uuid.uuid4())
         pace = pace if down_after_s is None else replace(pace, down_after_s=down_after_s)
@@ -197,6 +202,21 @@ class InstanceSession:
             return self.client.collect(entry, outputs, into=into)
         except ComfyUIError as error:
             raise error.about(instance=self.name, prompt_id=entry.prompt_id) from error
+
+    def salvage(self, prompt_id: str, workflow: Workflow) -> HistoryEntry | None:
+        """Look for the files of a prompt that the server has forgotten; None when not all of them are there.
+
+        Raises:
+            ComfyUIError: the server does not answer, and its output folder is not on this machine.
+        """
+        if self.output_dir is not None:
+            entry = salvage.find_on_disk(self.output_dir, prompt_id, workflow=workflow)
+            if entry is not None:
+                return entry
+        try:
+            return salvage.find_on_server(self.client.http, prompt_id, workflow=workflow)
+        except ComfyUIError as error:
+            raise error.about(instance=self.name, prompt_id=prompt_id) from error
 
     def restart(self, restarter: Restarter, *, timeout_s: float, needed: Collection[str] = ()) -> Restarted:
         """Restart the instance and wait until it answers with its nodes loaded. Prompts in it are lost.
