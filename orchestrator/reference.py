@@ -1,4 +1,5 @@
-"""The reference pages, generated from the code: docs/configuration.md and config.yaml here, docs/errors.md beside it.
+"""The reference pages, generated from the code: docs/configuration.md and config.yaml here, docs/errors.md and
+the tables of docs/workflows.md beside it.
 
 Run `python -m orchestrator.reference` after a change of the settings; a test holds the files against it.
 """
@@ -17,7 +18,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from orchestrator import reference_errors
+from orchestrator import reference_errors, reference_workflows
 from orchestrator.card_settings import StartSettings
 from orchestrator.settings import InstanceSettings, RestartSettings, Settings
 
@@ -191,3 +192,5 @@ if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
     EXAMPLE.write_text(example(), encoding="utf-8")
     ERRORS.write_text(reference_errors.page(), encoding="utf-8")
+    workflows = reference_workflows.PAGE.read_text(encoding="utf-8")
+    reference_workflows.PAGE.write_text(reference_workflows.page(workflows), encoding="utf-8")

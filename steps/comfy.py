@@ -144,10 +144,11 @@ class ManifestStep(ComfyStep):
             raise self._unusable(
                 f"bindings.{name}", f"found {type(value).__name__}; expected a text, a number or yes/no"
             )
-        wanted = spec.limits.broken_by(value)
+        value = spec.spelled(value)
+        wanted = spec.broken_by(value)
         if wanted is None:
             return value
-        found = f"a text of {len(value)} characters" if isinstance(value, str) else repr(value)
+        found = repr(value) if spec.choices or not isinstance(value, str) else f"a text of {len(value)} characters"
         if _is_of_item(spec):
             raise InvalidInput(f"{name}: found {found}; expected {wanted}", binding=name, expected=wanted)
         where = f" in {spec.source}" if spec.source else ""
@@ -169,16 +170,29 @@ class ManifestStep(ComfyStep):
         for one in fields(Expected):
             stated = getattr(spec, one.name)
             if isinstance(stated, Source):
-                stated = self._read(stated, context, key=f"outputs.{name}.{one.name}")
+                source, stated = stated, self._read(stated, context, key=f"outputs.{name}.{one.name}")
+                stated = self._lowered(source, stated, context)
             numbers[one.name] = stated
         return Expected(**{**numbers, **required})
 
+    def _lowered(self, source: Source, stated: Any, context: Context) -> Any:
+        """Return what an output must have on a fallback: as much as the binding that reads the same setting gets."""
+        if context.fallback is None:
+            return stated
+        same = [name for name, spec in self.manifest.bindings.items() if spec.source == source]
+        return self.manifest.on_fallback(context.fallback, same[0], stated) if same else stated
+
 
 def _is_of_item(spec: BindingSpec) -> bool:
-    """Tell whether a value differs from item to item: another item may well keep to the limits."""
+    """Tell whether a value differs from item to item: another item may well keep to the limits.
+
+    What is chosen from a list comes from the settings in the end: each item would be refused for the same reason.
+    """
+    if spec.choices:
+        return False
     if spec.source is None:
         return spec.value is None
-    return spec.source.parts[0] in ("made", "subject")
+    return spec.source.parts[0] in ("made", "subject", "seed")
 
 
 def _settle(path: Path, work: Path, name: str) -> Path:

@@ -18,6 +18,7 @@ from pydantic import BeforeValidator, Field, StrictBool, StrictFloat, StrictInt,
 from steps.changes import Alternative, Fallback, Lowered, NodeChange
 from steps.demands import ModelFile, Needs, Phase, Timing
 from steps.errors import ManifestError
+from steps.inheritance import merged
 from steps.sections import NAME, FromList, Name, Number, Scalar, Section
 from steps.sources import Source
 
@@ -197,6 +198,7 @@ class Manifest(Section):
     name: str = Field(description="File name without its ending; not a key of the file")
     path: Path = Field(description="Absolute path of the manifest; not a key of the file")
     title: str = Field(min_length=1, max_length=80, description="For people")
+    extends: str | None = Field(None, description="Name or path of another manifest; this one states what differs")
     graph: str = Field(min_length=1, description="File of the graph in API format, seen from the manifest's folder")
     bindings: dict[Name, BindingSpec] = Field(description="What changes from prompt to prompt")
     outputs: dict[Name, OutputSpec] = Field(min_length=1, description="The files it makes")
@@ -265,10 +267,7 @@ def load_manifest(name_or_path: str | Path) -> Manifest:
         ManifestError: with the file and, for each problem, its key, what was found and what would do.
     """
     path = _find(name_or_path)
-    data = _parse(path)
-    own = {"name", "path"} & set(data)
-    if own:
-        raise _error(path, [f"{key}: unknown key; a manifest is named after its file" for key in sorted(own)])
+    data = _read(path, seen=())
     try:
         return Manifest.model_validate({**data, "name": path.stem, "path": path})
     except ValidationError as error:
@@ -293,6 +292,27 @@ def _find(name_or_path: str | Path) -> Path:
     if not path.is_file():
         raise _error(path, ["no such file"])
     return path
+
+
+def _read(path: Path, *, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """Return a file's data together with what it takes from the manifest that it extends."""
+    data = _parse(path)
+    own = {"name", "path"} & set(data)
+    if own:
+        raise _error(path, [f"{key}: unknown key; a manifest is named after its file" for key in sorted(own)])
+    base = data.get("extends")
+    if base is None:
+        return data
+    if not isinstance(base, str):
+        raise _error(path, [f"extends: found {_describe(base)}; expected the name or the path of another manifest"])
+    base_path = _find(base if NAME.fullmatch(base) else path.parent / base).resolve()
+    seen = (*seen, path.resolve())
+    if base_path in seen:
+        raise _error(path, [f"extends: {base} leads back to this file"])
+    taken = _read(base_path, seen=seen)
+    if isinstance(taken.get("graph"), str):
+        taken["graph"] = str(base_path.parent / taken["graph"])
+    return merged(taken, data)
 
 
 def _parse(path: Path) -> dict[str, Any]:

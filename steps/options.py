@@ -94,6 +94,16 @@ class VoiceOptions(Options):
         max_length=400,
         description="How the voice should sound, as one sentence",
     )
+    describe_female: str = Field(
+        "The warm, clear voice of a woman in her forties, with a smile in it.",
+        max_length=400,
+        description="A woman's voice in words, for workflows that make a voice by description",
+    )
+    describe_male: str = Field(
+        "The warm, low voice of a man in his fifties, with a smile in it.",
+        max_length=400,
+        description="A man's voice in words, for workflows that make a voice by description",
+    )
 
 
 def _default_voices() -> dict[Language, VoiceOptions]:
@@ -104,6 +114,11 @@ class AudioOptions(Options):
     """Speech."""
 
     voices: dict[Language, VoiceOptions] = Field(default_factory=_default_voices, description="Voices by language")
+    unload: bool = Field(
+        False,
+        description="Let the speech pack give back the card's memory after each text, and load again for the next. "
+        "Wanted where the same ComfyUI makes pictures and is not restarted between steps: nothing else frees it",
+    )
     min_words_per_s: float = Field(0.8, gt=0, le=3, description="Slower speech than this is a runaway take")
     max_words_per_s: float = Field(5.5, ge=2, le=12, description="Faster speech than this was cut short")
 

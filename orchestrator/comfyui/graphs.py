@@ -102,6 +102,6 @@ def phase_of(class_type: str) -> Phase:
     """Return what a prompt is doing while a node of a class runs.
 
     Nodes that nobody knows count as sampling, which has the most patience: a pack's one node may load, sample and
-    decode by itself, as those for speech do. Models that a loader node has read move to the card in the first sampling node.
+    decode by itself, as those for speech do. What a loader node has read moves to the card in the first sampling node.
     """
     return next((phase for phase, pattern in _PHASES if pattern.search(class_type)), "sample")
