@@ -41,6 +41,7 @@ EVENTS: dict[str, str] = {
     "instance.restarted": "An instance answers again",
     "instance.set_aside": "An instance is left out for the rest of the night",
     "instance.freed": "An instance was asked to give its memory back",
+    "instance.canary": "The small prompt at the start of a night came back, or did not, with its outcome",
     "artifact.lost": "A stored file is gone or has another size: what made it runs again",
     "lock.taken_over": "The lock of a night that died was taken over",
     "defect": "Something that should not happen; with its traceback",

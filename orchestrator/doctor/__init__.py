@@ -6,7 +6,7 @@ all of them; a night asks first, and refuses to start when it cannot succeed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -44,6 +44,7 @@ def examine(settings: Settings, steps: Sequence[Step] | None = None) -> list[Fin
     findings += [finding for answer in machine_answers for finding in answer.result()]
     examined = [answer.result() for answer in instance_answers]
     findings += _instances(settings, examined, workflows)
+    findings += guarded("canary", partial(_canary, settings, workflows))
     return findings
 
 
@@ -75,6 +76,22 @@ def _workflows(steps: Sequence[Step]) -> tuple[dict[str, Workflow], list[Finding
                 remedy = "correct the file, or name another workflow for the step"
                 findings.append(Finding(f"step {step.name}", Grade.PROBLEM, str(error), remedy, step=step.name))
     return workflows, findings
+
+
+def _canary(settings: Settings, workflows: Mapping[str, Workflow]) -> Iterator[Finding]:
+    from orchestrator.canary import suits
+
+    wanted = settings.comfyui.canary
+    if wanted in ("off", "basic") or not settings.comfyui.instances:
+        return
+    problem = "there is no such step with a workflow"
+    if wanted in workflows:
+        problem = suits(workflows[wanted], settings.step_options(preview=False))
+    if problem:
+        found = f"comfyui.canary is {wanted}: {problem}"
+        yield Finding("canary", Grade.PROBLEM, found, "write basic, off, or the name of a step such as clean_pic")
+    else:
+        yield Finding("canary", Grade.OK, f"the workflow of {wanted}")
 
 
 def _instance(settings: InstanceSettings, workflows: Mapping[str, Workflow]) -> Examined:

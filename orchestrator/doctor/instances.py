@@ -139,13 +139,6 @@ def compare(examined: Sequence[Examined]) -> Iterator[Finding]:
                 found = f"it is the same server as {other.settings.name}"
                 remedy = "start one server for each card, and give each its own url"
                 yield Finding(f"instance {one.settings.name}", Grade.PROBLEM, found, remedy, one.settings.name)
-    reserved = {str(one.settings.gpu): one.settings.name for one in examined if one.settings.role == "reserved"}
-    for one in answered:
-        holder = reserved.get(str(one.settings.gpu)) if one.settings.gpu is not None else None
-        if holder is not None:
-            found = f"it is on card {one.settings.gpu}, which is reserved ({holder})"
-            remedy = "pin it to another card, or give that one back in config.yaml"
-            yield Finding(f"instance {one.settings.name}", Grade.PROBLEM, found, remedy, one.settings.name)
 
 
 def steps_nobody_can_do(examined: Sequence[Examined], steps: Sequence[str]) -> Iterator[Finding]:
