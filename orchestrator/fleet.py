@@ -220,6 +220,10 @@ class Fleet:
         """Say for each instance why it was set aside."""
         return "; ".join(f"{one.name}: {one.set_aside}" for one in self.instances if one.set_aside is not None)
 
+    def leave_out(self, instance: Instance, reason: str) -> None:
+        """Set an instance aside for the rest of the night."""
+        self._set_aside(instance, reason)
+
     def _set_aside(self, instance: Instance, reason: str) -> None:
         instance.set_aside = reason
         instance.leave.set()
