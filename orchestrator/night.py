@@ -26,6 +26,7 @@ from orchestrator.mending import mend, sweep
 from orchestrator.nightlock import hold_lock
 from orchestrator.observer import Observer, Quiet, Shielded, StepOverview
 from orchestrator.opening import open_store
+from orchestrator.pipeline import pipeline_of
 from orchestrator.recovery import of_step, recover
 from orchestrator.runner import Runner
 from orchestrator.scheduler import ready, will_finish
@@ -33,7 +34,6 @@ from orchestrator.settings import Settings
 from orchestrator.stepqueue import ASKED_TO_STOP, OUT_OF_TIME
 from orchestrator.stopping import StopSignal
 from steps.base import ComfyStep, LocalStep, Step
-from steps.registry import default_steps
 
 __all__ = ["Night", "NightRequest", "NightResult", "load_workflows", "run_night"]
 
@@ -66,14 +66,14 @@ def run_night(
         stop: Asks the night to end early.
         observer: Who is told how it goes.
         clock: The time; the real one if absent.
-        steps: Another pipeline than the default one, in order.
+        steps: Another pipeline than that of the settings, in order.
 
     Raises:
         NightreelError: nothing can be done, with the reason and the exit code.
     """
     clock = clock or SystemClock()
     stop = stop or StopSignal()
-    pipeline = tuple(steps or default_steps())
+    pipeline = tuple(steps or pipeline_of(settings))
     workflows = load_workflows(pipeline)
     home, store = open_store(settings, clock=clock, steps=pipeline)
     with ExitStack() as stack:
@@ -195,7 +195,7 @@ class Night:
             NightRunningError: another night took over while this process slept.
         """
         runs = {run.run_id: run for run in self._snapshot()}
-        adopted = recover(self._store, self._home, runs, fleet=self._fleet, runner=self._runner, log=self._log)
+        adopted = self._recover(runs)
         self._observer.night_started(self._batch.id, len({run.item_id for run in runs.values()}), resumed=resumed)
         self._mend()
         self._sing()
@@ -224,13 +224,24 @@ class Night:
     def wind_up(self) -> None:
         """Collect what an unfinished batch still has in flight, and close it: a new night takes over the rest."""
         runs = {run.run_id: run for run in self._snapshot()}
-        adopted = recover(self._store, self._home, runs, fleet=self._fleet, runner=self._runner, log=self._log)
+        adopted = self._recover(runs)
         for step in self._steps:
             if mine := of_step(adopted, step.name):
                 self._run_step(step, [], mine)
                 self._require_ours()
         sweep(self._store, self._artifacts, self._batch.id)
         self._store.close_batch(self._batch.id, "stopped")
+
+    def _recover(self, runs: Mapping[int, RunView]) -> list[Adopted]:
+        return recover(
+            self._store,
+            self._home,
+            runs,
+            fleet=self._fleet,
+            runner=self._runner,
+            workflows=self._workflows,
+            log=self._log,
+        )
 
     def _mend(self) -> None:
         """Have made again what the disk lost, and remove what a crash left of earlier redos."""

@@ -20,7 +20,6 @@ from orchestrator.report import markdown, page
 from orchestrator.report.figures import VIDEO_STEP, NightFigures, Share, night_figures
 from orchestrator.report.history import items_as_left, verdicts_about
 from orchestrator.report.tables import Grid, grids, rejection_rates
-from steps.registry import default_steps
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def write_report(store: Store, home: Home, batch_id: int) -> WrittenReport:
         batch,
         items,
         attempts,
-        step_numbers={step.name: step.number for step in default_steps()},
+        step_numbers={run.step: run.number for run in store.snapshot(batch_id)},
         now=SystemClock().now(),
     )
     reviews = verdicts_about(store, batch_id, attempts)
