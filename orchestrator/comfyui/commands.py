@@ -96,7 +96,9 @@ def _await_end(process: subprocess.Popen[bytes], output: IO[bytes], *, timeout_s
         else:
             return True
         if os.fstat(output.fileno()).st_size > LONGEST_OUTPUT_BYTES:
+            last = _tail(output)
             os.ftruncate(output.fileno(), 0)  # it is opened for appending, so the program goes on at the beginning
+            os.write(output.fileno(), last)
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
