@@ -11,15 +11,16 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from db.errors import DatabaseError
 from db.store import RunView, Store
 from orchestrator.clock import Clock
-from orchestrator.comfyui.errors import Stopped
+from orchestrator.comfyui.errors import PromptLost, Stopped
 from orchestrator.comfyui.replies import HistoryEntry
 from orchestrator.comfyui.workflow import Workflow
+from orchestrator.earlier import Earlier, event_of, find_earlier, tell, unseen
 from orchestrator.engines.base import Execution, Task, Tick
 from orchestrator.engines.local import PromptEngine, run_local
 from orchestrator.fleet import Fleet, Instance
@@ -41,6 +42,7 @@ class Adopted:
 
     run: RunView
     task: Task
+    entry: HistoryEntry | None = None  # when it only has to be collected
 
 
 @dataclass
@@ -178,13 +180,37 @@ class _Drive:
     def _work_on_card(self, engine: PromptEngine, instance: Instance, first: Adopted | None) -> None:
         if first is not None:
             self.lanes.observer.run_started(first.task)
-            self._play(engine, instance, first.run, first.task, submit=False)
+            self._go_on(engine, instance, first)
         while instance.set_aside is None and (run := self.queue.take(instance.name)) is not None:
-            task = self._claim(run, instance=instance.name)
-            if task is not None:
+            earlier = self._earlier(engine, run)
+            home = instance if earlier is None else earlier.instance
+            task = self._claim(run, instance=home.name)
+            if task is None:
+                continue
+            if earlier is None:
                 self._play(engine, instance, run, task, submit=True)
+                continue
+            task = replace(task, prompt_id=earlier.prompt_id)
+            self._tell(event_of(earlier.sighting), task)
+            resumed = replace(engine, session=home.session)
+            self._go_on(resumed, home, Adopted(run, task, earlier.sighting.collectable))
         if instance.set_aside is not None:
             self.queue.forget_worker(instance.name)
+
+    def _earlier(self, engine: PromptEngine, run: RunView) -> Earlier | None:
+        """Return the prompt of an earlier try of a run that ended unseen and can be had instead of a new one."""
+        tries = self.lanes.store.attempts_of_run(run.run_id)
+        if not tries:
+            return None
+        open_ended = unseen(tries, generation=run.generation, seed=self.lanes.runner.seed_of(run))
+        return find_earlier(open_ended, fleet=self.lanes.fleet, workflow=engine.workflow, log=self.lanes.log)
+
+    def _go_on(self, engine: PromptEngine, instance: Instance, adopted: Adopted) -> None:
+        """Wait for a prompt that was sent before, or collect it at once."""
+        if adopted.entry is None:
+            self._play(engine, instance, adopted.run, adopted.task, submit=False)
+        else:
+            self._hand_over(engine, instance, adopted.run, adopted.task, adopted.entry, instance.treated)
 
     def _play(self, engine: PromptEngine, instance: Instance, run: RunView, task: Task, *, submit: bool) -> None:
         seen = instance.treated
@@ -199,10 +225,15 @@ class _Drive:
         except DatabaseError:
             raise  # it says nothing of the prompt, which the instance keeps for the next start
         except Exception as error:
-            self._treating.treat(run, task, error, instance=instance, seen=seen)
+            self._fail(run, task, error, instance=instance, seen=seen)
         else:
-            self.queue.left_card(run.run_id)
-            self.collectors.submit(self._collect, engine, instance, run, task, entry, seen)
+            self._hand_over(engine, instance, run, task, entry, seen)
+
+    def _hand_over(
+        self, engine: PromptEngine, instance: Instance, run: RunView, task: Task, entry: HistoryEntry, seen: int
+    ) -> None:
+        self.queue.left_card(run.run_id)
+        self.collectors.submit(self._collect, engine, instance, run, task, entry, seen)
 
     def _collect(
         self, engine: PromptEngine, instance: Instance, run: RunView, task: Task, entry: HistoryEntry, seen: int
@@ -210,10 +241,31 @@ class _Drive:
         with self._guard():
             try:
                 self._store(run, task, lambda: engine.collect(task, entry))
+                if entry.is_salvaged:
+                    self._tell("attempt.salvaged", task)
             except DatabaseError:
                 raise
             except Exception as error:
-                self._treating.treat(run, task, error, instance=instance, seen=seen)
+                self._fail(run, task, error, instance=instance, seen=seen)
+
+    def _fail(self, run: RunView, task: Task, error: Exception, *, instance: Instance, seen: int) -> None:
+        if isinstance(error, PromptLost):
+            self._tell("attempt.lost", task)
+        self._treating.treat(run, task, error, instance=instance, seen=seen)
+
+    def _tell(self, event: str | None, task: Task) -> None:
+        """Write down what became of a prompt whose end nobody saw."""
+        if event is not None and self.lanes.stop.abandoned is None:
+            tell(
+                event,
+                store=self.lanes.store,
+                log=self.lanes.log,
+                attempt_id=task.attempt_id,
+                run_id=task.run_id,
+                item_id=task.context.subject.item_id,
+                instance=task.instance,
+                prompt_id=task.prompt_id,
+            )
 
     # --- one run -----------------------------------------------------------------------------------------------
 

@@ -107,7 +107,12 @@ class ComfyClient:
 
         In this order: the other one would miss a prompt that ends between the two.
         """
-        return self._look_in(self.queue(), prompt_id)
+        return self.look_all([prompt_id])[prompt_id]
+
+    def look_all(self, prompt_ids: Sequence[str]) -> dict[str, Location]:
+        """Return where each of some prompts is: as `look`, with one look at the queue for all of them."""
+        queue = self.queue()
+        return {prompt_id: self._look_in(queue, prompt_id) for prompt_id in prompt_ids}
 
     def locate(self, prompt_id: str) -> Location:
         """Return where a prompt is; UNKNOWN only after a second look a moment later."""
@@ -115,13 +120,11 @@ class ComfyClient:
 
     def locate_all(self, prompt_ids: Sequence[str]) -> dict[str, Location]:
         """Return where each of some prompts is: as `locate`, in one look and one pause for all of them."""
-        queue = self.queue()
-        found = {prompt_id: self._look_in(queue, prompt_id) for prompt_id in prompt_ids}
+        found = self.look_all(prompt_ids)
         unknown = [prompt_id for prompt_id in prompt_ids if found[prompt_id].place is Place.UNKNOWN]
         if unknown:
             self.clock.wait(threading.Event(), self._recheck_s)
-            queue = self.queue()
-            found |= {prompt_id: self._look_in(queue, prompt_id) for prompt_id in unknown}
+            found |= self.look_all(unknown)
         return found
 
     def _look_in(self, queue: QueueView, prompt_id: str) -> Location:
