@@ -13,7 +13,7 @@ from steps.registry import default_steps
 EXIT_WORDS = {
     ExitCode.OK: "Done; every item that was not turned down is COMPLETE.",
     ExitCode.UNEXPECTED: "A defect in Nightreel; please report it with the lines printed.",
-    ExitCode.USAGE: "The command line is wrong, or names an item, a night or a step that does not exist.",
+    ExitCode.USAGE: "The command line is wrong, or names something that does not exist or cannot be used.",
     ExitCode.CONFIG: "`config.yaml` is missing or wrong; every problem is listed with its key.",
     ExitCode.SOME_FAILED: "The night ended; at least one item FAILED, or a step was stopped for all.",
     ExitCode.STOPPED: "The night was stopped before its end (SIGINT, SIGTERM or `--stop-by`): `nightreel resume`.",

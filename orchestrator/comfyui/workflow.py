@@ -8,6 +8,7 @@ the night, and some of it never.
 from __future__ import annotations
 
 import copy
+import difflib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -203,13 +204,17 @@ class Workflow:
             return f"`{reference}` is {len(found)} nodes of the graph ({', '.join(found)}); name one of them by `#ID`"
         titles = sorted({title_of(self.graph, node_id) for node_id in self.graph})
         shown = ", ".join(titles[:20]) + (" …" if len(titles) > 20 else "")
-        return f"the graph has no node `{reference}`; its nodes are called: {shown}. Titles are set in the editor"
+        shown += ". Titles are set in the editor"
+        known = [*titles, *(f"class:{class_of(self.graph, one)}" for one in self.graph)]
+        meant = _meant(reference, known)
+        return f"the graph has no node `{reference}`{meant}; its nodes are called: {shown}"
 
     def _input_problem(self, target: Target) -> str:
         inputs = inputs_of(self.graph, self._node(target))
         if target.input not in inputs:
             known = ", ".join(inputs) or "none"
-            return f"the node `{target.node}` has no input `{target.input}`; its inputs are: {known}"
+            meant = _meant(target.input, list(inputs))
+            return f"the node `{target.node}` has no input `{target.input}`{meant}; its inputs are: {known}"
         link = link_of(inputs[target.input])
         if link is not None:
             source = title_of(self.graph, link[0]) or link[0]
@@ -218,6 +223,11 @@ class Workflow:
 
     def _error(self, problem: str) -> WorkflowError:
         return WorkflowError(f"workflow {self.manifest.name}: {problem}")
+
+
+def _meant(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean `{near[0]}`?" if near else ""
 
 
 def read_graph(path: Path) -> dict[str, Any]:
@@ -236,15 +246,15 @@ def read_graph(path: Path) -> dict[str, Any]:
         raise _unusable(path, f"it cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise _unusable(path, f"it is not JSON ({error})") from error
-    problem = _format_problem(graph)
+    problem = format_problem(graph)
     if problem:
         raise _unusable(path, problem)
     assert isinstance(graph, dict)
     return graph
 
 
-def _format_problem(graph: Any) -> str:
-    """Return what is wrong with a graph's format; empty when nothing is."""
+def format_problem(graph: Any) -> str:
+    """Return what is wrong with the format of what a file holds, as a sentence; empty when it is a graph."""
     export = "open it in ComfyUI and use Workflow > Export (API)"
     if not isinstance(graph, dict):
         return f"it holds a {type(graph).__name__}; a graph in API format is expected: {export}"
