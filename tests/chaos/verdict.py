@@ -251,10 +251,12 @@ def _duplicates(night: Night) -> Iterator[str]:
         if count > 1:
             yield f"run {run_id} was completed {count} times in generation {generation}"
     known = {row["prompt_id"] for row in attempts if row["prompt_id"]}
-    ran = Counter(one.prompt_id for one in wasted.runs_of(night.ledger))
-    for prompt_id, count in ran.items():
-        if prompt_id not in known:
-            yield f"prompt {prompt_id} ran on a card, and no attempt has it"
+    ran = wasted.runs_of(night.ledger)
+    for prompt_id in sorted({one.prompt_id for one in ran} - known):
+        yield f"prompt {prompt_id} ran on a card, and no attempt has it"
+    # One that a fault took while nobody knew whether it had been accepted is rightly sent again.
+    whole = Counter(one.prompt_id for one in ran if not one.destroyed)
+    for prompt_id, count in whole.items():
         if count > 1:
             yield f"prompt {prompt_id} ran {count} times"
 
