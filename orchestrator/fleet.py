@@ -21,6 +21,7 @@ from orchestrator.comfyui.pace import STEADY, Pace
 from orchestrator.comfyui.replies import Place, SystemStats
 from orchestrator.comfyui.restart import (
     CommandRestart,
+    Expectation,
     NoRestart,
     ProcessRestart,
     Restarter,
@@ -56,6 +57,7 @@ class Instance:
     leave: threading.Event = field(default_factory=threading.Event)  # set with it: nobody waits for its prompts
     treating: threading.Lock = field(default_factory=threading.Lock)
     treated: int = 0  # how often it was restarted, so that two prompts that failed together restart it once
+    expect: Expectation = field(default_factory=Expectation)  # what it must be again after a restart
 
 
 class Fleet:
@@ -143,7 +145,12 @@ class Fleet:
         failures = 0
         while instance.set_aside is None:
             try:
-                instance.session.restart(instance.restarter, timeout_s=self._settings.comfyui.ready_timeout_s)
+                restarted = instance.session.restart(
+                    instance.restarter,
+                    timeout_s=self._settings.comfyui.ready_timeout_s,
+                    needed=instance.expect.needed,
+                    headroom=instance.expect.headroom,
+                )
             except (ComfyUIError, NotReadyError) as error:
                 failures += 1
                 self._log.warning("instance.down", instance=instance.name, message=str(error))
@@ -153,7 +160,10 @@ class Fleet:
                     return False
             else:
                 instance.treated += 1
-                self._log.info("instance.restarted", instance=instance.name)
+                self._log.info("instance.restarted", instance=instance.name, seconds=round(restarted.seconds, 1))
+                if restarted.missing_bytes:
+                    missing_gb = round(restarted.missing_bytes / 2**30, 1)
+                    self._log.warning("instance.memory_held", instance=instance.name, missing_gb=missing_gb)
                 return True
         return False
 

@@ -176,12 +176,36 @@ class EmbeddedSettings(Options):
     )
 
 
+class DriftSettings(Options):
+    """How far an instance may drift before `restart: drift` restarts it at the next step boundary."""
+
+    rss_gb: float = Field(
+        32.0,
+        gt=0,
+        le=4096,
+        description="RAM that a server may hold after giving back what it can, GiB: its own where it runs on this "
+        "machine, else by how much its host uses more than at the beginning of the night",
+    )
+    committed_share: float = Field(
+        0.95, gt=0, le=10, description="Memory promised to all processes, as a share of RAM and swap (this machine)"
+    )
+    vram_gb: float = Field(2.0, gt=0, le=1024, description="Card memory that it may fail to give back, GiB")
+    slowdown: float = Field(
+        1.5, gt=1, le=100, description="How many times as long a step's prompts may take as at first, on the same card"
+    )
+
+
 class ComfyUISettings(Options):
     """The ComfyUI instances."""
 
     instances: tuple[InstanceSettings, ...] = Field((), description="One per card; empty: the embedded engines")
     embedded: EmbeddedSettings = Field(EmbeddedSettings(), description="The embedded engines")
-    restart: Literal["between_steps", "never"] = Field("between_steps", description="When instances are restarted")
+    restart: Literal["between_steps", "drift", "never"] = Field(
+        "between_steps",
+        description="When instances are restarted by plan: between any two steps; only where they drifted past "
+        "`drift`; never. One that hangs or breaks is restarted all the same",
+    )
+    drift: DriftSettings = Field(DriftSettings(), description="What `restart: drift` bears")
     ready_timeout_s: float = Field(300.0, gt=0, le=3600, description="Seconds until a restarted instance must answer")
     queue_depth: int = Field(2, ge=1, le=8, description="Prompts kept in each instance's queue, the running one too")
     cooling: CoolingSettings = Field(CoolingSettings(), description="When fewer cards work at once")

@@ -52,6 +52,14 @@ class Headroom:
 
 
 @dataclass(frozen=True)
+class Expectation:
+    """What an instance must be again after a restart, whoever restarts it and why."""
+
+    needed: frozenset[str] = frozenset()  # node classes
+    headroom: Headroom | None = None
+
+
+@dataclass(frozen=True)
 class Restarted:
     """How a restart went."""
 

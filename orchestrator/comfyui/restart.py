@@ -16,11 +16,20 @@ from pathlib import Path
 
 from orchestrator.comfyui.commands import run_command
 from orchestrator.comfyui.errors import RestartFailed
-from orchestrator.comfyui.readiness import Restarted, Restarter, restart_and_wait, wait_until_ready
+from orchestrator.comfyui.readiness import (
+    Expectation,
+    Headroom,
+    Restarted,
+    Restarter,
+    restart_and_wait,
+    wait_until_ready,
+)
 from orchestrator.comfyui.ssh import SshRestart
 
 __all__ = [
     "CommandRestart",
+    "Expectation",
+    "Headroom",
     "NoRestart",
     "ProcessRestart",
     "Restarted",

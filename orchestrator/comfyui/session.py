@@ -23,7 +23,7 @@ from orchestrator.comfyui.messages import Event
 from orchestrator.comfyui.pace import STEADY, Pace
 from orchestrator.comfyui.progress import Progress, Started
 from orchestrator.comfyui.replies import HistoryEntry, Outcome, Place
-from orchestrator.comfyui.restart import Restarted, Restarter, restart_and_wait
+from orchestrator.comfyui.restart import Headroom, Restarted, Restarter, restart_and_wait
 from orchestrator.comfyui.submission import PATIENCE, Accepted, Patience
 from orchestrator.comfyui.tracker import Tracker
 from orchestrator.comfyui.watch import Board, Watch
@@ -218,19 +218,29 @@ class InstanceSession:
         except ComfyUIError as error:
             raise error.about(instance=self.name, prompt_id=prompt_id) from error
 
-    def restart(self, restarter: Restarter, *, timeout_s: float, needed: Collection[str] = ()) -> Restarted:
+    def restart(
+        self,
+        restarter: Restarter,
+        *,
+        timeout_s: float,
+        needed: Collection[str] = (),
+        headroom: Headroom | None = None,
+    ) -> Restarted:
         """Restart the instance and wait until it answers with its nodes loaded. Prompts in it are lost.
 
         Args:
             restarter: How.
             timeout_s: Seconds until it must be ready.
             needed: Node classes that must be loaded.
+            headroom: What the card's memory should be again.
 
         Raises:
             RestartFailed: says what was tried and what came of it.
         """
         try:
-            return restart_and_wait(restarter, self.client, timeout_s=timeout_s, needed=needed, clock=self._clock)
+            return restart_and_wait(
+                restarter, self.client, timeout_s=timeout_s, needed=needed, headroom=headroom, clock=self._clock
+            )
         except ComfyUIError as error:
             raise error.about(instance=self.name) from error
         finally:
