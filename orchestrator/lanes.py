@@ -17,7 +17,7 @@ from datetime import datetime
 from db.errors import DatabaseError
 from db.store import RunView, Store
 from orchestrator.clock import Clock
-from orchestrator.comfyui.errors import PromptLost, Stopped
+from orchestrator.comfyui.errors import ComfyUIError, PromptLost, Stopped
 from orchestrator.comfyui.replies import HistoryEntry
 from orchestrator.comfyui.workflow import Workflow
 from orchestrator.earlier import Earlier, event_of, find_earlier, tell, unseen
@@ -33,7 +33,7 @@ from orchestrator.stopping import Either, StopSignal
 from orchestrator.treating import NightParts, StepOutcome, Treating
 from steps.base import ComfyStep, LocalStep
 
-__all__ = ["Adopted", "Lanes", "StepOutcome", "StopSignal"]
+__all__ = ["Adopted", "Drive", "Lanes", "StepOutcome", "StopSignal"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Lanes:
         """Run a step on the CPU for all items. Blocks until the step is over."""
         names = [f"cpu{number}" for number in range(self.local_workers)]
         queue = StepQueue(runs, clock=self.clock, workers=names, may_start=may_start, stop=self.stop.finish)
-        drive = _Drive(self, queue, Breaker(self.same_reason))
+        drive = Drive(self, queue, Breaker(self.same_reason))
         threads = [
             threading.Thread(target=drive.local_lane, args=(step, name), name=f"{step.name}-{name}") for name in names
         ]
@@ -96,10 +96,10 @@ class Lanes:
             may_start=may_start,
             stop=self.stop.finish,
         )
-        drive = _Drive(self, queue, Breaker(self.same_reason))
+        drive = Drive(self, queue, Breaker(self.same_reason))
         threads = []
         for instance in instances:
-            engine = PromptEngine(step, workflow, instance.session, drive)
+            engine = self.engine(step, workflow, instance, drive)
             mine = [one for one in adopted if one.task.instance == instance.name]
             for one in mine:
                 queue.adopt(one.run, instance.name)
@@ -114,7 +114,11 @@ class Lanes:
                 )
         return self._join(drive, threads)
 
-    def _join(self, drive: _Drive, threads: Sequence[threading.Thread]) -> StepOutcome:
+    def engine(self, step: ComfyStep, workflow: Workflow, instance: Instance, drive: Drive) -> PromptEngine:
+        """Return what runs the prompts of a step on an instance, and tells the drive of them."""
+        return PromptEngine(step, workflow, instance.session, drive)
+
+    def _join(self, drive: Drive, threads: Sequence[threading.Thread]) -> StepOutcome:
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -132,7 +136,7 @@ class Lanes:
 _MayStart = Callable[[RunView, int], bool]
 
 
-class _Drive:
+class Drive:
     """One step being driven. Also the listener of its engines."""
 
     def __init__(self, lanes: Lanes, queue: StepQueue, breaker: Breaker) -> None:
@@ -147,12 +151,25 @@ class _Drive:
     # --- lanes -------------------------------------------------------------------------------------------------
 
     def local_lane(self, step: LocalStep, name: str) -> None:
+        """Work on the CPU until the step is over. Blocks."""
         with self._guard():
             self._work_locally(step, name)
 
     def slot(self, engine: PromptEngine, instance: Instance, first: Adopted | None) -> None:
+        """Work on an instance until the step is over for it, beginning with a prompt that it has already. Blocks."""
         with self._guard():
             self._work_on_card(engine, instance, first)
+
+    def run_locally(self, step: LocalStep, run: RunView) -> None:
+        """Run what was taken out of the queue. Blocks."""
+        with self._guard():
+            self._run_locally(step, run)
+
+    def await_adopted(self, engine: PromptEngine, instance: Instance, adopted: Adopted) -> None:
+        """Wait for a prompt that was sent before, and take nothing else. Blocks."""
+        with self._guard():
+            self.lanes.observer.run_started(adopted.task)
+            self._go_on(engine, instance, adopted)
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
@@ -166,44 +183,59 @@ class _Drive:
 
     def _work_locally(self, step: LocalStep, name: str) -> None:
         while (run := self.queue.take(name)) is not None:
-            task = self._claim(run, instance=None)
-            if task is None:
-                continue
-            try:
-                execution = run_local(step, task, clock=self.lanes.clock, listener=self)
-                self._store(run, task, lambda execution=execution: execution)  # type: ignore[misc]
-            except DatabaseError:
-                raise
-            except Exception as error:
-                self._treating.treat(run, task, error, instance=None, seen=0)
+            self._run_locally(step, run)
+
+    def _run_locally(self, step: LocalStep, run: RunView) -> None:
+        task = self._claim(run, instance=None)
+        if task is None:
+            return
+        try:
+            execution = run_local(step, task, clock=self.lanes.clock, listener=self)
+            self._store(run, task, lambda: execution)
+        except DatabaseError:
+            raise
+        except Exception as error:
+            self._treating.treat(run, task, error, instance=None, seen=0)
 
     def _work_on_card(self, engine: PromptEngine, instance: Instance, first: Adopted | None) -> None:
         if first is not None:
             self.lanes.observer.run_started(first.task)
             self._go_on(engine, instance, first)
         while instance.set_aside is None and (run := self.queue.take(instance.name)) is not None:
-            earlier = self._earlier(engine, run)
-            home = instance if earlier is None else earlier.instance
-            task = self._claim(run, instance=home.name)
-            if task is None:
-                continue
-            if earlier is None:
-                self._play(engine, instance, run, task, submit=True)
-                continue
-            task = replace(task, prompt_id=earlier.prompt_id)
-            self._tell(event_of(earlier.sighting), task)
-            resumed = replace(engine, session=home.session)
-            self._go_on(resumed, home, Adopted(run, task, earlier.sighting.collectable))
+            self._try(engine, instance, run)
         if instance.set_aside is not None:
             self.queue.forget_worker(instance.name)
 
-    def _earlier(self, engine: PromptEngine, run: RunView) -> Earlier | None:
+    def _try(self, engine: PromptEngine, instance: Instance, run: RunView) -> None:
+        """Work on a run: by the prompt of an earlier try, if one can still be had, else by a new one."""
+        try:
+            earlier = self._earlier(engine, instance, run)
+        except ComfyUIError as error:
+            task = self._claim(run, instance=instance.name)
+            if task is not None:
+                self._fail(run, task, error, instance=instance, seen=instance.treated)
+            return
+        home = instance if earlier is None else earlier.instance
+        task = self._claim(run, instance=home.name)
+        if task is None:
+            return
+        if earlier is None:
+            self._play(engine, instance, run, task, submit=True)
+            return
+        task = replace(task, prompt_id=earlier.prompt_id)
+        self._tell(event_of(earlier.sighting), task)
+        resumed = replace(engine, session=home.session)
+        self._go_on(resumed, home, Adopted(run, task, earlier.sighting.collectable))
+
+    def _earlier(self, engine: PromptEngine, instance: Instance, run: RunView) -> Earlier | None:
         """Return the prompt of an earlier try of a run that ended unseen and can be had instead of a new one."""
         tries = self.lanes.store.attempts_of_run(run.run_id)
         if not tries:
             return None
         open_ended = unseen(tries, generation=run.generation, seed=self.lanes.runner.seed_of(run))
-        return find_earlier(open_ended, fleet=self.lanes.fleet, workflow=engine.workflow, log=self.lanes.log)
+        return find_earlier(
+            open_ended, here=instance, fleet=self.lanes.fleet, workflow=engine.workflow, log=self.lanes.log
+        )
 
     def _go_on(self, engine: PromptEngine, instance: Instance, adopted: Adopted) -> None:
         """Wait for a prompt that was sent before, or collect it at once."""
@@ -289,10 +321,13 @@ class _Drive:
     # --- listener ----------------------------------------------------------------------------------------------
 
     def sent(self, task: Task, at: datetime) -> None:
+        """Note when a prompt was sent."""
         self.lanes.store.note_sent(task.attempt_id, at)
 
     def started(self, task: Task, at: datetime) -> None:
+        """Note when a try began."""
         self.lanes.store.note_started(task.attempt_id, at)
 
     def progress(self, task: Task, tick: Tick) -> None:
+        """Pass on how far a prompt is."""
         self.lanes.observer.run_progress(task, tick)

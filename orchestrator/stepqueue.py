@@ -23,7 +23,9 @@ LONGEST_WAIT_S = 7200.0  # whatever a clock says that was set back; the longest 
 
 
 @dataclass
-class _Entry:
+class Entry:
+    """A run in a queue."""
+
     run: RunView
     waiting: Waiting  # the same run as placement sees it; due at `waiting.since`
     why: Mapping[str, Any] | None = None  # placement's reasons, once it is handed out
@@ -41,6 +43,7 @@ class StepQueue:
         may_start: Callable[[RunView, int], bool] = lambda run, ahead: True,
         stop: threading.Event | None = None,
         placement: Placement | None = None,
+        changed: threading.Condition | None = None,
     ) -> None:
         """Fill the queue.
 
@@ -52,24 +55,23 @@ class StepQueue:
                 False with none before it leaves it, and everything after it, for another night.
             stop: When set, nothing more is handed out.
             placement: Decides who takes what; workers are all alike without one.
+            changed: Lock and bell of this queue; one of its own if absent.
         """
         self._clock = clock
         self._may_start = may_start
         self._stop_asked = stop or threading.Event()
         self._placement: Placement = placement or Spread()
-        self._changed = threading.Condition()
+        self._changed = changed or threading.Condition()
         now = clock.monotonic()
-        self._waiting = [
-            _Entry(run, Waiting(run.run_id, step=run.step, since=now + self._seconds_until_retry(run))) for run in runs
-        ]
-        self._taken: dict[int, tuple[_Entry, str]] = {}
+        self._waiting = [self._enter(run, now) for run in runs]
+        self._taken: dict[int, tuple[Entry, str]] = {}
         self._in_flight: dict[str, int] = dict.fromkeys(workers, 0)
         self.stopped_because: str | None = None
 
     def adopt(self, run: RunView, worker: str) -> None:
         """Count a run that is under way already."""
         with self._changed:
-            entry = _Entry(run, Waiting(run.run_id, step=run.step, since=self._clock.monotonic()))
+            entry = Entry(run, Waiting(run.run_id, step=run.step, since=self._clock.monotonic()))
             self._taken[run.run_id] = (entry, worker)
             self._in_flight[worker] = self._in_flight.get(worker, 0) + 1
             self._placement.taken(entry.waiting, worker)
@@ -85,25 +87,36 @@ class StepQueue:
                 if self._stop_asked.is_set():
                     self._stop(ASKED_TO_STOP)
                     return None
-                now = self._clock.monotonic()
-                due = [entry.waiting for entry in self._waiting if entry.waiting.since <= now]
-                chosen = self._placement.choose(due, worker, in_flight=self._in_flight)
-                if chosen is not None:
-                    entry = next(entry for entry in self._waiting if entry.waiting is chosen)
-                    ahead = self._in_flight[worker]
-                    if self._may_start(entry.run, ahead):
-                        return self._hand_out(entry, worker)
-                    if ahead == 0:
-                        self._stop(OUT_OF_TIME)
-                        return None
-                    # Behind what runs it would end too late. What runs may end early: ask again then.
-                elif due and not self._taken and (hopeless := self._why_hopeless(due)):
-                    self._stop(hopeless)
-                    return None
-                soonest = min(
-                    (entry.waiting.since for entry in self._waiting if entry.waiting.since > now), default=now + POLL_S
-                )
-                self._changed.wait(max(0.001, min(POLL_S, soonest - now)))
+                if (run := self._offer(worker)) is not None:
+                    return run
+                if self.stopped_because is None:
+                    self._changed.wait(self._pause_s())
+
+    def _offer(self, worker: str) -> RunView | None:
+        """Hand out what this worker should take now, if anything; may stop the queue instead."""
+        now = self._clock.monotonic()
+        due = [entry.waiting for entry in self._waiting if entry.waiting.since <= now]
+        chosen = self._placement.choose(due, worker, in_flight=self._in_flight)
+        if chosen is None:
+            if due and not self._taken and (hopeless := self._why_hopeless(due)):
+                self._stop(hopeless)
+            return None
+        entry = next(entry for entry in self._waiting if entry.waiting is chosen)
+        ahead = self._in_flight[worker]
+        if self._may_start(entry.run, ahead):
+            return self._hand_out(entry, worker)
+        if ahead == 0:
+            self._stop(OUT_OF_TIME)
+        # Behind what runs it would end too late. What runs may end early: ask again then.
+        return None
+
+    def _pause_s(self) -> float:
+        """How long to wait before asking again, if nobody says that something has changed."""
+        now = self._clock.monotonic()
+        soonest = min(
+            (entry.waiting.since for entry in self._waiting if entry.waiting.since > now), default=now + POLL_S
+        )
+        return max(0.001, min(POLL_S, soonest - now))
 
     def left_card(self, run_id: int) -> None:
         """Say that a run no longer occupies its instance, although it is not settled yet (its outputs are fetched)."""
@@ -163,12 +176,15 @@ class StepQueue:
         with self._changed:
             return len(self._waiting), len(self._taken)
 
-    def _hand_out(self, entry: _Entry, worker: str) -> RunView:
+    def _hand_out(self, entry: Entry, worker: str) -> RunView:
         self._waiting.remove(entry)
         self._taken[entry.run.run_id] = (entry, worker)
         self._in_flight[worker] += 1
         entry.why = self._placement.taken(entry.waiting, worker)
         return entry.run
+
+    def _enter(self, run: RunView, now: float) -> Entry:
+        return Entry(run, Waiting(run.run_id, step=run.step, since=now + self._seconds_until_retry(run)))
 
     def _why_hopeless(self, due: Iterable[Waiting]) -> str | None:
         """Return why nothing that is due can ever be handed out; None when something can."""
@@ -185,7 +201,7 @@ class StepQueue:
         self.stopped_because = self.stopped_because or reason
         self._changed.notify_all()
 
-    def _release(self, run_id: int) -> _Entry:
+    def _release(self, run_id: int) -> Entry:
         entry, worker = self._taken.pop(run_id)
         if worker:
             self._placement.left(run_id, completed=False)
