@@ -79,14 +79,20 @@ def look(
     }
 
 
-def find_earlier(attempts: Sequence[AttemptView], *, fleet: Fleet, workflow: Workflow, log: Logger) -> Earlier | None:
+def find_earlier(
+    attempts: Sequence[AttemptView], *, here: Instance, fleet: Fleet, workflow: Workflow, log: Logger
+) -> Earlier | None:
     """Return the latest prompt of a run's earlier tries that is worth having instead of a new one.
 
     Args:
         attempts: Those tries whose end was not seen, the latest first: see `unseen`.
+        here: Where the run would be tried again.
         fleet: The instances, those that are set aside, too.
         workflow: What the tries ran.
-        log: Told of instances that cannot be asked.
+        log: Told of other instances that cannot be asked; the run does not wait for them.
+
+    Raises:
+        ComfyUIError: `here` cannot be asked: it may be making the very thing at this moment.
     """
     for attempt in attempts:
         instance = next((one for one in fleet.instances if one.name == attempt.instance), None)
@@ -95,6 +101,8 @@ def find_earlier(attempts: Sequence[AttemptView], *, fleet: Fleet, workflow: Wor
         try:
             sighting = _look_back(instance, attempt.prompt_id, workflow)
         except ComfyUIError as error:
+            if instance is here:
+                raise
             log.warning("instance.down", instance=instance.name, message=str(error))
             continue
         if _is_wanted(sighting, attempt):
