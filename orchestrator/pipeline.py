@@ -31,10 +31,11 @@ def pipeline_of(settings: Settings) -> tuple[Step, ...]:
     equal numbers the built-in step, then config.yaml's own order.
 
     Raises:
-        ConfigError: a workflow cannot be the step that it should be; every problem is listed with its key.
+        ConfigError: a workflow cannot be the step that it should be, or cannot take a setting; every problem is
+            listed with its key.
     """
     if not settings.steps:
-        return default_steps()
+        return _suited(default_steps(), settings)
     built = {step.name: step for step in default_steps()}
     problems: list[str] = []
     own: dict[str, Step] = {}
@@ -59,7 +60,7 @@ def pipeline_of(settings: Settings) -> tuple[Step, ...]:
     if problems:
         listed = "\n".join("  " + problem.replace("\n", "\n  ") for problem in problems)
         raise ConfigError(f"config.yaml names workflows that cannot be used like this:\n{listed}")
-    return ordered
+    return _suited(ordered, settings)
 
 
 def known_pipeline(settings: Settings) -> tuple[Step, ...]:
@@ -68,6 +69,22 @@ def known_pipeline(settings: Settings) -> tuple[Step, ...]:
         return pipeline_of(settings)
     except ConfigError:
         return default_steps()
+
+
+def _suited(steps: tuple[Step, ...], settings: Settings) -> tuple[Step, ...]:
+    """Return the steps once their workflows can take the settings; a server would round them without a word."""
+    from steps.comfy import ManifestStep
+
+    options = settings.step_options(preview=False)
+    told = (problem for step in steps if isinstance(step, ManifestStep) for problem in step.setting_problems(options))
+    problems = list(dict.fromkeys(told))
+    if problems:
+        listed = "\n".join("  " + problem for problem in problems)
+        raise ConfigError(
+            f"config.yaml has settings that a workflow cannot take; change them, or choose another workflow for its "
+            f"step under `steps:` (docs/workflows.md lists what each takes):\n{listed}"
+        )
+    return steps
 
 
 @dataclass(frozen=True)
@@ -161,14 +178,14 @@ def _misfits(steps: Mapping[str, Step], wanted: Mapping[str, StepSettings]) -> I
         step, after = steps[name], wanted[name].after
         for need in step.needs:
             if need not in steps:
-                yield f"steps.{name}: its `step.needs` names `{need}`; {_near(need, steps)}"
+                yield f"steps.{name}: its `step.needs` names `{need}`; {near_steps(need, steps)}"
             elif steps[need].per_language and not step.per_language:
                 yield (
                     f"steps.{name}: it builds on {need}, which runs once for each language; it needs "
                     "`per_language: true` in its `step:` section"
                 )
         if after is not None and after not in steps:
-            yield f"steps.{name}.after: {_near(after, steps)}"
+            yield f"steps.{name}.after: {near_steps(after, steps)}"
         manifest: Manifest | None = getattr(step, "manifest", None)
         for binding, spec in manifest.bindings.items() if manifest is not None else ():
             source = spec.source
@@ -179,7 +196,8 @@ def _misfits(steps: Mapping[str, Step], wanted: Mapping[str, StepSettings]) -> I
                 yield f"steps.{name}: bindings.{binding}.from is {source}; {source.step} makes: {made}"
 
 
-def _near(name: str, steps: Mapping[str, Step]) -> str:
+def near_steps(name: str, steps: Mapping[str, Step]) -> str:
+    """Return that there is no such step, and which one may be meant."""
     meant = difflib.get_close_matches(name, steps, n=1)
     hint = f"; did you mean `{meant[0]}`?" if meant else ""
     return f"there is no step `{name}`{hint or '; there are: ' + ', '.join(steps)}"

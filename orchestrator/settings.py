@@ -29,6 +29,7 @@ from steps.options import (
     PrepareOptions,
     ScriptOptions,
     StepOptions,
+    TalkOptions,
     VideoOptions,
 )
 
@@ -291,6 +292,12 @@ class Settings(Options):
     )
     languages: tuple[Language, ...] = Field(("fr", "en"), min_length=1, description="One video each, of: fr, en")
     night: NightSettings = Field(NightSettings(), description="What a night takes on")
+    overlap: bool = Field(
+        False,
+        description="Whether steps may overlap: the CPU and each card go on with what is ready for them, a card with "
+        "the models that it has loaded for as long as there is work for them. Without it, each step ends for all "
+        "items before the next one begins",
+    )
     retry: RetrySettings = Field(RetrySettings(), description="What happens after an error")
     comfyui: ComfyUISettings = Field(ComfyUISettings(), description="The ComfyUI instances")
     llm: LlmOptions = Field(LlmOptions(), description="Language and vision models")
@@ -302,6 +309,7 @@ class Settings(Options):
     prepare: PrepareOptions = Field(PrepareOptions(), description="Step 0: what is accepted")
     script: ScriptOptions = Field(ScriptOptions(), description="Step 1: what the portrait says")
     audio: AudioOptions = Field(AudioOptions(), description="Step 2: who speaks")
+    talk: TalkOptions = Field(TalkOptions(), description="Step 6: the talking portrait")
     captions: CaptionOptions = Field(CaptionOptions(), description="Step 7: captions")
     final: FinalOptions = Field(FinalOptions(), description="Step 9: the final cut")
     steps: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], StepSettings] = Field(
@@ -324,6 +332,7 @@ class Settings(Options):
             prepare=self.prepare,
             script=self.script,
             audio=self.audio,
+            talk=self.talk,
             captions=self.captions,
             final=self.final,
             llm=llm or self.llm,

@@ -16,7 +16,7 @@ from steps import checks, waveform
 from steps.base import Context
 from steps.checks import Looked
 from steps.comfy import Inspection, ManifestStep
-from steps.options import VoiceOptions
+from steps.options import StepOptions, VoiceOptions
 
 LANGUAGES = {"fr": "French", "en": "English"}
 TOKENS_PER_S = 12.5
@@ -48,6 +48,18 @@ class Audio(ManifestStep):
     title = "Speech"
     per_language = True
     needs = ("prepare", "script")
+
+    def setting_problems(self, options: StepOptions) -> tuple[str, ...]:
+        """Return what of the settings the workflow cannot take, speakers that its node pack does not have included."""
+        problems = list(super().setting_problems(options))
+        spec = self.manifest.bindings.get("speaker")
+        for language in options.languages if spec is not None else ():
+            voice = options.audio.voices.get(language, VoiceOptions())
+            for key, speaker in (("female", voice.female), ("male", voice.male)):
+                if spec is not None and (wanted := spec.broken_by(spec.spelled(speaker))):
+                    where = f"audio.voices.{language}.{key}"
+                    problems.append(f"{where}: found {speaker!r}; the workflow {self.manifest.name} needs {wanted}")
+        return tuple(problems)
 
     def supply(self, context: Context) -> Mapping[str, Any]:
         """Choose the voice by the sitter's sex and the language, and the limit by the text."""

@@ -19,6 +19,7 @@ from steps.checks import Expected, Looked
 from steps.errors import InvalidInput, ManifestError
 from steps.footage import Box
 from steps.manifest import BUNDLED, BindingSpec, Manifest, OutputSpec, load_manifest
+from steps.options import StepOptions
 from steps.sources import Source
 
 
@@ -89,6 +90,21 @@ class ManifestStep(ComfyStep):
         checks.refuse_failed(closer.checks, what=self.title)
         data = {**_joined(looked), **closer.data}
         return Result(files={**files, **closer.files}, data=data, checks=(*found, *closer.checks))
+
+    def setting_problems(self, options: StepOptions) -> tuple[str, ...]:
+        """Return what of the settings the workflow cannot take: key, what was found, what would do.
+
+        Asked before a night: `bind` would say the same, after the hours of the steps before.
+        """
+        problems = []
+        for spec in self.manifest.bindings.values():
+            if spec.source is None or spec.source.parts[0] != "options":
+                continue
+            value = sources.read_option(spec.source, options)
+            if isinstance(value, str | int | float) and (wanted := spec.broken_by(spec.spelled(value))):
+                key = spec.source.removeprefix("options.")
+                problems.append(f"{key}: found {value!r}; the workflow {self.manifest.name} needs {wanted}")
+        return tuple(problems)
 
     def supply(self, context: Context) -> Mapping[str, Any]:
         """Return values and files for the bindings that the manifest leaves open. May write below `context.work`."""

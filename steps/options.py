@@ -34,8 +34,20 @@ class Options(BaseModel):
 class VideoOptions(Options):
     """Sizes and rates of what the cards generate and of what comes out."""
 
-    width: int = Field(576, ge=64, le=2048, multiple_of=64, description="Width of generated clips, pixels")
-    height: int = Field(1024, ge=64, le=2048, multiple_of=64, description="Height of generated clips, pixels")
+    width: int = Field(
+        576,
+        ge=64,
+        le=2048,
+        multiple_of=16,
+        description="Width of generated clips, pixels; multiples of 64 suit every workflow, others only some",
+    )
+    height: int = Field(
+        1024,
+        ge=64,
+        le=2048,
+        multiple_of=16,
+        description="Height of generated clips, pixels; multiples of 64 suit every workflow, others only some",
+    )
     fps: int = Field(24, ge=24, le=30, description="Frames per second of the talking clip and of the final video")
     output_width: int = Field(1080, ge=270, le=2160, multiple_of=2, description="Width of the final video, pixels")
     output_height: int = Field(1920, ge=480, le=3840, multiple_of=2, description="Height of the final video, pixels")

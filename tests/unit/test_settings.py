@@ -53,7 +53,7 @@ def test_a_time_may_be_written_with_and_without_quotes(tmp_path, written):
         ("night: {paintings: 0}", ["night.paintings", "0", "greater than or equal to 1"]),
         ("languages: [fr, de]", ["languages.1", "'de'", "'fr' or 'en'"]),
         ("languages: [fr, fr]", ["languages", "twice"]),
-        ("video: {width: 577}", ["video.width", "577", "multiple of 64"]),
+        ("video: {width: 577}", ["video.width", "577", "multiple of 16"]),
         ("comfyui: {instances: [{name: a}]}", ["comfyui.instances.0", "needs `url`"]),
         (
             "comfyui: {instances: [{name: a, url: 'ftp://x'}]}",
