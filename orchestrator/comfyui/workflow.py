@@ -119,10 +119,10 @@ class Workflow:
         return problems
 
     def node_classes(self) -> frozenset[str]:
-        """Return the node classes that an instance must have."""
-        return frozenset(class_of(self.graph, node_id) for node_id in self.graph) | set(
-            self.manifest.needs.node_classes
-        )
+        """Return the node classes that an instance must have; one that an alternative can stand in for is not."""
+        replaceable = {node_id for one in self.manifest.alternatives for node_id in find_nodes(self.graph, one.node)}
+        fixed = frozenset(class_of(self.graph, node_id) for node_id in self.graph if node_id not in replaceable)
+        return fixed | set(self.manifest.needs.node_classes)
 
     # -- inside -------------------------------------------------------------------------------------------------------
 

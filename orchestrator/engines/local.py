@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from orchestrator.clock import Clock
 from orchestrator.comfyui.errors import BadDownload, OutputMissing, PromptLost
@@ -66,7 +67,7 @@ class PromptEngine:
         values = dict(binding.values)
         for name, path in binding.uploads.items():
             values[name] = self.session.client.upload(path)
-        graph = self.workflow.bind(values, prefix=output_prefix(task.prompt_id))
+        graph = self._fitted().bind(values, prefix=output_prefix(task.prompt_id), fallback=task.context.fallback)
         self.session.submit(
             task.prompt_id,
             graph,
@@ -113,6 +114,16 @@ class PromptEngine:
             reason = f"{self.session.url} has forgotten the prompt, and the files that it left will not do: {error}"
             raise PromptLost(reason, instance=self.session.name, prompt_id=entry.prompt_id) from error
         return Execution(result, started_at=entry.started_at, finished_at=entry.finished_at)
+
+    def _fitted(self) -> Workflow:
+        """Return the workflow as this instance can run it; asks only where the manifest has alternatives.
+
+        Asked each time: it is quick, and a restart may have brought another version.
+        """
+        known: dict[str, Any] = {}
+        for class_type in sorted(self.workflow.alternative_classes()):
+            known |= self.session.client.object_info(class_type)
+        return self.workflow.fitted_to(known)
 
     def _downloads(self, task: Task) -> Path:
         folder = task.context.work / "downloads"
