@@ -66,6 +66,10 @@ def _sum_up(reports: Sequence[dict[str, Any]], *, seconds: float) -> int:
     struck: Counter[str] = Counter()
     for one in good:
         struck.update(one["struck"])
+    ended: Counter[str] = Counter()
+    for one in good:
+        ended.update(one["ends"])
+    print("ended:", ", ".join(f"{name} {ended[name]}" for name in sorted(ended)))
     print("struck:", ", ".join(f"{kind} {struck[kind]}" for kind in KINDS))
     print(f"{len(wrong)} wrong: {', '.join(map(str, wrong))}" if wrong else "all well")
     return 1 if wrong else 0

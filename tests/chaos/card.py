@@ -7,10 +7,8 @@ prompt. It is written from within the card, a line at a time, so a card that is 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,18 +22,7 @@ from orchestrator.embedded.faults import Fault, FaultBoard, from_json
 from orchestrator.embedded.prompts import Outcome
 from orchestrator.embedded.server import create_app
 from orchestrator.embedded.settings import CardSettings
-
-
-class Ledger:
-    """A file of JSON lines that several processes append to. A line is written whole or not at all."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-
-    def note(self, event: str, **facts: Any) -> None:
-        """Append a line with the time, in the machine's monotonic seconds."""
-        line = json.dumps({"t": time.monotonic(), "event": event, **facts})
-        os.write(self._file, line.encode() + b"\n")
+from tests.chaos.ledger import Ledger
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,10 @@ from orchestrator import catalogue
 from orchestrator.opening import open_store
 from orchestrator.settings import parse_settings
 from tests.chaos import life, verdict, wasted
+from tests.chaos.ledger import lines_of
 from tests.chaos.pipeline import build, paint
 from tests.chaos.plan import Kill, Plan, make_plan
-from tests.chaos.world import World, fork, lines_of
+from tests.chaos.world import World, fork
 
 LIFE_LIMIT_S = 60.0
 """Real seconds in which a life must end: many times what any takes."""
@@ -93,6 +94,7 @@ def _report(night: Night, problems: list[str], *, seconds: float) -> dict[str, A
         "cpu_s": round(times.user + times.system + times.children_user + times.children_system, 3),
         "lives": [asdict(one) for one in night.lives],
         "struck": dict(Counter(line["kind"] for line in night.ledger if line["event"] == "strike")),
+        "ends": verdict.ends(night),
         "waste": asdict(wasted.measure(night.ledger, night.home)),
     }
 

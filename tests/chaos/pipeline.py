@@ -20,7 +20,7 @@ import yaml
 from PIL import Image
 
 from steps.base import Binding, ComfyStep, Context, LocalStep, Result, Step
-from steps.errors import BadOutput, ServiceUnavailable
+from steps.errors import ServiceUnavailable
 
 SIDE_PX = 48
 TURNED_DOWN = "turned-down"
@@ -121,12 +121,7 @@ class StripStep(ComfyStep):
         return Binding(self.workflow, values, {"image": made[-1] if made else context.subject.painting})
 
     def collect(self, context: Context, outputs: Mapping[str, Path]) -> Result:
-        """Keep the picture, when it can be read."""
-        try:
-            with Image.open(outputs["image"]) as image:
-                image.load()
-        except OSError as error:
-            raise BadOutput(f"the picture cannot be read: {error}") from error
+        """Keep the picture. Whether it is whole is for the client to know: the verdict looks at what was kept."""
         return Result(files={"image": outputs["image"]})
 
 

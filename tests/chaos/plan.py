@@ -216,12 +216,12 @@ MAKERS: dict[str, tuple[int, Maker]] = {
     "truncate_file": (3, _of_file("truncate_file")),
     "missing_file": (3, _of_file("missing_file")),
     "slow_history": (3, _slow_history),
-    "refuse": (1, _refuse),
+    "refuse": (2, _refuse),
     "post_timeout": (3, _posted("post_timeout")),
     "post_lost": (3, _posted("post_lost")),
     "answer_late": (3, _of_route("answer_late")),
     "status": (3, _of_route("status")),
-    "html": (1, _of_route("html")),
+    "html": (2, _of_route("html")),
     "cut": (3, _of_route("cut")),
 }
 """Kind -> how often it is chosen beside the others, and how one is made."""
@@ -237,7 +237,10 @@ def make_plan(seed: int) -> Plan:
     """Return the plan of a seed: always the same one."""
     dice = random.Random(f"chaos {seed}")
     is_own = dice.random() < 0.04
-    cards = tuple(_card(dice, is_own=is_own) for _ in range(2 if is_own else dice.choice((2, 2, 2, 3, 4))))
+    is_doomed = dice.random() < 0.06
+    cards = tuple(
+        _card(dice, is_own=is_own, is_doomed=is_doomed) for _ in range(2 if is_own else dice.choice((2, 2, 2, 3, 4)))
+    )
     patient = dice.random() < 0.7
     plain = Plan(
         seed=seed,
@@ -267,9 +270,11 @@ def make_plan(seed: int) -> Plan:
     )
 
 
-def _card(dice: random.Random, *, is_own: bool) -> CardPlan:
+def _card(dice: random.Random, *, is_own: bool, is_doomed: bool) -> CardPlan:
     if is_own:
         return CardPlan(restart="process")
+    if is_doomed:
+        return CardPlan(restart=dice.choice(("command", "none")), boots_most=1)
     manners: tuple[str, ...] = ()
     if dice.random() < 0.4:
         manners = tuple(dice.choices(list(MANNERS), weights=list(MANNERS.values()), k=dice.randint(1, 4)))
@@ -286,7 +291,11 @@ def _faults(dice: random.Random, plan: Plan) -> tuple[tuple[int, int, Mapping[st
     weights = [MAKERS[kind][0] for kind in kinds]
     count = dice.choices((0, 1, 2, 4, 6, 9, 12), weights=(3, 10, 20, 25, 22, 14, 6))[0]
     reach = max(2, plan.prompts // len(plan.cards))
-    found = []
+    found = [
+        (number, 0, _on_node(dice, reach, "die"))
+        for number, card in enumerate(plan.cards)
+        if card.boots_most == 1 and dice.random() < 0.8
+    ]
     for kind in dice.choices(kinds, weights=weights, k=count):
         boot = dice.choice((0, 0, 0, 0, 1))
         found.append((dice.randrange(len(plan.cards)), boot, MAKERS[kind][1](dice, max(2, reach // (1 + boot)))))
@@ -312,6 +321,6 @@ def _kill(dice: random.Random, plan: Plan, *, lives: int) -> Kill:
 
 
 def _shortages(dice: random.Random, plan: Plan) -> tuple[Shortage, ...]:
-    if dice.random() >= 0.12:
+    if dice.random() >= 0.15:
         return ()
     return (Shortage(dice.choice((0, 0, 1)), dice.randint(1, 6 * plan.prompts), dice.choice((1, 2, 10))),)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.world import lines_of
+from tests.chaos.ledger import lines_of
 
 
 def tell(report: dict[str, Any]) -> str:

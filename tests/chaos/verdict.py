@@ -21,6 +21,7 @@ from PIL import Image
 
 from db.states import MOVES
 from tests.chaos import wasted
+from tests.chaos.ledger import lines_of
 from tests.chaos.pipeline import PIPELINES, SIDE_PX, TURNED_DOWN, StepPlan, note_of, strip_of
 
 if TYPE_CHECKING:
@@ -55,6 +56,21 @@ def is_settled(night: Night) -> bool:
     return bool(items) and not open_nights and all(row["state"] in ("COMPLETE", "FAILED", "ABORTED") for row in items)
 
 
+def ends(night: Night) -> dict[str, int]:
+    """Count how things ended, to see that the nights are as varied as they should be."""
+    counts = Counter(f"items {row['state']}" for row in ask(night.home, "SELECT state FROM item"))
+    counts.update(f"tries {row['outcome']}" for row in ask(night.home, "SELECT outcome FROM attempt"))
+    for lived in night.lives:
+        error = lived.found.get("error")
+        counts["lives killed"] += lived.killed
+        counts["mornings"] += lived.is_morning
+        counts[f"lives {error or lived.found.get('outcome', 'ended')}"] += not lived.killed
+    for name in (one["event"] for path in (night.home / "logs").glob("*.jsonl") for one in lines_of(path)):
+        if name in ("attempt.reattached", "attempt.collected", "attempt.lost", "instance.set_aside", "step.stopped"):
+            counts[name] += 1
+    return dict(counts)
+
+
 def judge_evening(night: Night) -> list[str]:
     """Return what is wrong after the last life in which things failed."""
     return [*_lives(night), *_evening(night)]
@@ -64,7 +80,19 @@ def judge(night: Night) -> list[str]:
     """Return what is wrong when all is over."""
     if night.stuck is not None:
         return [f"life {len(night.lives)} did not end; what it was doing:\n{night.stuck}"]
-    rules = (_lives, _items, _database, _artifacts, _contents, _duplicates, _order, _logs, _tidiness, _waste)
+    rules = (
+        _lives,
+        _items,
+        _database,
+        _artifacts,
+        _contents,
+        _duplicates,
+        _adoption,
+        _order,
+        _logs,
+        _tidiness,
+        _waste,
+    )
     return [problem for rule in rules for problem in rule(night)]
 
 
@@ -259,6 +287,18 @@ def _duplicates(night: Night) -> Iterator[str]:
     for prompt_id, count in whole.items():
         if count > 1:
             yield f"prompt {prompt_id} ran {count} times"
+
+
+def _adoption(night: Night) -> Iterator[str]:
+    """What a card finished whole is collected after a kill, where nothing happened to that card."""
+    if any(kill.how == "stop twice" for kill in night.plan.kills):
+        return  # a person wanted to wait for nothing
+    rows = ask(night.home, "SELECT id, prompt_id FROM attempt WHERE outcome = 'put_back' AND prompt_id IS NOT NULL")
+    given_up = {row["prompt_id"]: row["id"] for row in rows}
+    troubled = {line["card"] for line in night.ledger if line["event"] in ("strike", "restart", "death")}
+    for ran in wasted.runs_of(night.ledger):
+        if ran.prompt_id in given_up and ran.how == "success" and ran.card not in troubled:
+            yield f"attempt {given_up[ran.prompt_id]} was put back, and card {ran.card} had finished it undisturbed"
 
 
 def _order(night: Night) -> Iterator[str]:

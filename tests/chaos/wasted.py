@@ -56,6 +56,8 @@ def runs_of(ledger: Iterable[Mapping[str, Any]]) -> list[Ran]:
     open_at: dict[int, tuple[str, int, float]] = {}  # card -> prompt, boot, since
     struck: set[tuple[str, int, int]] = set()
     for line in ledger:
+        if "card" not in line:
+            continue
         card = int(line["card"])
         where = (str(line.get("prompt")), card, int(line.get("boot", -1)))
         if line["event"] == "begin":

@@ -12,7 +12,6 @@ restarts a card by a command (or over SSH), which ends up here and meets the car
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import select
 import signal
@@ -27,7 +26,7 @@ from typing import Any
 
 from tests.chaos import card as card_process
 from tests.chaos import ssh as ssh_process
-from tests.chaos.card import Ledger
+from tests.chaos.ledger import Ledger
 from tests.chaos.plan import Plan
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
@@ -182,6 +181,7 @@ class World:
     def calm(self) -> None:
         """End all faults: every card is started anew, with its files as they are and nothing else."""
         self.is_calm = True
+        self.ledger.note("calm")
         for server in self.servers:
             self.kill(server)
             server.is_gone = False
@@ -327,12 +327,3 @@ def words_of(pid: int) -> str:
         return f"{pid}: " + Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return f"{pid}: (gone)"
-
-
-def lines_of(path: Path) -> list[dict[str, Any]]:
-    """Read a file of JSON lines, the last of which may be torn."""
-    found = []
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
-        with suppress(ValueError):
-            found.append(json.loads(line))
-    return found
