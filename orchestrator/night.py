@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from db.errors import StaleItem
+from db.placements import Placements
 from db.states import State
 from db.store import BatchView, RunView, Store
 from orchestrator.artifacts import ArtifactStore
@@ -28,6 +29,7 @@ from orchestrator.observer import Observer, Quiet, Shielded, StepOverview
 from orchestrator.opening import open_store
 from orchestrator.pipeline import pipeline_of
 from orchestrator.recovery import of_step, recover
+from orchestrator.restarts import Restarts
 from orchestrator.runner import Runner
 from orchestrator.scheduler import ready, will_finish
 from orchestrator.settings import Settings
@@ -175,6 +177,14 @@ class Night:
             clock=clock,
             log=log,
         )
+        self._restarts = Restarts(
+            fleet,
+            settings.comfyui,
+            clock,
+            log,
+            attempts=lambda: store.attempts(batch.id),
+            usual=Placements(store.engine).seconds_by_instance,
+        )
         self._lanes = Lanes(
             store=store,
             fleet=fleet,
@@ -198,6 +208,7 @@ class Night:
         adopted = self._recover(runs)
         self._observer.night_started(self._batch.id, len({run.item_id for run in runs.values()}), resumed=resumed)
         self._mend()
+        self._restarts.begin(self._workflows.values())
         self._sing()
         last_comfy: Step | None = None
         for step in self._steps:
@@ -208,7 +219,7 @@ class Night:
             if isinstance(step, ComfyStep):
                 # A restart would lose the prompts that outlived a crash, those of later steps too.
                 if last_comfy is not None and not adopted:
-                    self._restart_between(last_comfy, step, waiting[0])
+                    self._restart_between(last_comfy, step, waiting)
                 last_comfy = step
             outcome = self._run_step(step, waiting, mine)
             adopted = [one for one in adopted if one not in mine]
@@ -292,6 +303,7 @@ class Night:
         self._log.info("step.started", step=step.name, runs=len(waiting), adopted=len(adopted))
         started = self._clock.monotonic()
         if isinstance(step, ComfyStep):
+            self._restarts.expect(self._workflows[step.name])
             outcome = self._lanes.run_comfy_step(
                 step, self._workflows[step.name], waiting, adopted=adopted, may_start=self._may_start(expected)
             )
@@ -303,11 +315,12 @@ class Night:
         self._observer.step_finished(step.name)
         return outcome
 
-    def _restart_between(self, before: Step, after: Step, first: RunView) -> None:
+    def _restart_between(self, before: Step, after: Step, waiting: Sequence[RunView]) -> None:
         """The hook between two ComfyUI steps: the only reliable cure for memory that creeps over hours."""
-        wanted = self._settings.comfyui.restart == "between_steps" and not self._stop.finish.is_set()
-        if wanted and self._may_start(self._expected_s(after))(first, 0):
-            self._fleet.restart_all(f"between {before.name} and {after.name}")
+        wanted = self._restarts.are_planned and not self._stop.finish.is_set()
+        if wanted and self._may_start(self._expected_s(after))(waiting[0], 0):
+            self._restarts.expect(self._workflows[after.name])
+            self._restarts.between(before.name, after.name, coming=len(waiting))
 
     def _expected_s(self, step: Step) -> float | None:
         measured = self._store.typical_seconds(step.name)
