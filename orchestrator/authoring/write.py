@@ -14,7 +14,7 @@ import yaml
 from orchestrator.authoring.proposal import Bound, Proposal, Saved
 from orchestrator.wording import one_line
 
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 _WIDTH = 120
 
 
