@@ -345,6 +345,6 @@ def _waste(night: Night) -> Iterator[str]:
     for line in night.ledger:
         causes[line["event"]] += 1
     kills = sum(1 for lived in night.lives if lived.killed) + len(night.plan.kills)
-    most = (causes["strike"] + causes["restart"] + kills) * night.plan.queue_depth
+    most = causes["strike"] + causes["restart"] + kills
     if found.wasted_prompts > most:
         yield f"{found.wasted_prompts} undisturbed prompts were thrown away, for {most} causes at most: {found}"

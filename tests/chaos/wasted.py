@@ -3,7 +3,8 @@
 Every second in which a card ran a prompt is one of three kinds:
 
     used       its result became an artifact
-    destroyed  a fault hit that very prompt: the card died or hung under it, a node failed, its file was cut short
+    destroyed  a fault hit that very prompt: the card died or hung under it, a node failed, its file was cut short, or
+               no room was left for it
     wasted     neither: it was undisturbed, and nothing came of it for reasons of ours (a restart under a second prompt,
                a prompt that ran twice, one that was given up or not found again)
 """
@@ -76,19 +77,22 @@ def runs_of(ledger: Iterable[Mapping[str, Any]]) -> list[Ran]:
 def measure(ledger: Iterable[Mapping[str, Any]], home: Path) -> Waste:
     """Add up where the card time of a night went."""
     lines = list(ledger)
-    used = _used(home)
+    used = _prompts(home, "outcome = 'complete'")
+    no_room = _prompts(home, "error_class = 'DiskFull'")
     sums = {"used": 0.0, "destroyed": 0.0, "wasted": 0.0}
     wasted = 0
     for ran in runs_of(lines):
-        kind = "destroyed" if ran.destroyed else "used" if ran.prompt_id in used else "wasted"
+        kind = "used" if ran.prompt_id in used else "wasted"
+        if ran.destroyed or ran.prompt_id in no_room:
+            kind = "destroyed"
         sums[kind] += ran.seconds
         wasted += kind == "wasted"
     strikes = sum(1 for line in lines if line["event"] == "strike")
     return Waste(round(sums["used"], 3), round(sums["destroyed"], 3), round(sums["wasted"], 3), wasted, strikes)
 
 
-def _used(home: Path) -> set[str]:
-    """Return the prompts whose results became artifacts."""
+def _prompts(home: Path, condition: str) -> set[str]:
+    """Return the prompts of the attempts for which a condition in SQL holds."""
     with closing(sqlite3.connect(f"file:{home / 'nightreel.db'}?mode=ro", uri=True)) as conn:
-        rows = conn.execute("SELECT prompt_id FROM attempt WHERE outcome = 'complete' AND prompt_id IS NOT NULL")
+        rows = conn.execute(f"SELECT prompt_id FROM attempt WHERE prompt_id IS NOT NULL AND {condition}")  # noqa: S608
         return {row[0] for row in rows}
