@@ -39,6 +39,7 @@ class Why(StrEnum):
 
     LACKS = "LACKS"  # a node class or model file of the step is not there
     TOO_SMALL = "TOO_SMALL"  # its card has less memory than the step needs
+    AWAY = "AWAY"  # it is being restarted, or does not answer
     KEPT = "KEPT"  # the run is for other instances, after what happened to it
     COOLING = "COOLING"
     TOO_HOT = "TOO_HOT"  # in the room, or in another card: fewer work at once
@@ -105,6 +106,7 @@ class Station:
     queued_s: float = 0.0  # what all that is in flight usually takes
     expected_s: Mapping[str, float] = field(default_factory=dict)  # step -> usual seconds on this card
     lacks: Mapping[str, str] = field(default_factory=dict)  # step -> what is missing
+    is_away: bool = False  # it is being brought back
 
     def free_in_s(self, now: float) -> float:
         """Return the seconds until it has done what it was given, as far as that is known."""
@@ -172,6 +174,7 @@ def hold_of(run: Waiting, station: Station, snapshot: Snapshot) -> Hold | None:
     """Return what keeps an instance from taking a run now, whatever the others do; None when nothing does."""
     return (
         never(run.step, station, snapshot)
+        or (Hold(Why.AWAY) if station.is_away else None)
         or _kept(run, station, snapshot)
         or _heat(station, snapshot)
         or _card_taken(run, station, snapshot)

@@ -10,6 +10,7 @@ from orchestrator.placement import Why
 _WORDS: dict[Why, str] = {
     Why.LACKS: "lacks what the step needs: {missing}",
     Why.TOO_SMALL: "its card has {vram_gb:g} GB, and the step needs {needs_gb:g} GB",
+    Why.AWAY: "it was being restarted, or did not answer",
     Why.KEPT: "the run was kept for {other}, after it failed",
     Why.COOLING: "cooling down: {temperature_c:g} °C, goes on at {cool_to_c:g} °C",
     Why.TOO_HOT: "too hot ({what}, {celsius:g} °C): at most {at_most} at once",
