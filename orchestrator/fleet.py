@@ -41,7 +41,7 @@ LISTED_PACE = STEADY
 OWN_PACE = replace(STEADY, down_after_s=2.0)
 """An engine of our own to which there is no connection is gone: nothing lies between us and it."""
 INTERRUPT_S = 15.0
-"""Seconds for a prompt that hangs to hear an interrupt, where there is no restart."""
+"""Seconds for a prompt that hangs to hear an interrupt; then its instance is restarted, or set aside."""
 
 
 @dataclass
@@ -57,6 +57,7 @@ class Instance:
     leave: threading.Event = field(default_factory=threading.Event)  # set with it: nobody waits for its prompts
     treating: threading.Lock = field(default_factory=threading.Lock)
     treated: int = 0  # how often it was restarted, so that two prompts that failed together restart it once
+    vram_gb: float | None = None  # of its card, GiB; None: not known
     expect: Expectation = field(default_factory=Expectation)  # what it must be again after a restart
 
 
@@ -184,10 +185,11 @@ class Fleet:
                 return False
             if before is Before.NOTHING or instance.treated != seen:
                 return True
-            if before is Before.RESTART:
-                if not can_restart(instance):
-                    return self._interrupt(instance, prompt_id, reason)
-                return self.restart(instance, reason)
+            if before is Before.INTERRUPT:
+                problem = self._interrupt(instance, prompt_id, reason)
+                return not problem or self._restart_or_leave(instance, f"{reason}; {problem}")
+            if before in (Before.RESTART, Before.RESTART_IDLE):
+                return self._restart_or_leave(instance, reason)
             if before is Before.WAIT and instance.child is not None and not instance.child.is_alive():
                 return self.restart(instance, reason)  # it will not come back by itself
             try:
@@ -202,23 +204,27 @@ class Fleet:
                 return self.restart(instance, str(error))
             return True
 
-    def _interrupt(self, instance: Instance, prompt_id: str | None, reason: str) -> bool:
-        """Free an instance that cannot be restarted of a prompt that hangs; False when it had to be set aside."""
-        problem = "it has no `restart` in config.yaml"
+    def _interrupt(self, instance: Instance, prompt_id: str | None, reason: str) -> str:
+        """Free an instance of a prompt that hangs. Return what became of it instead; empty when it is gone."""
+        if prompt_id is None:
+            return "no prompt is known that could be interrupted"
+        self._log.info("instance.interrupted", instance=instance.name, reason=reason)
         try:
-            if prompt_id is not None:
-                instance.session.withdraw(prompt_id)
-                deadline = self._clock.monotonic() + INTERRUPT_S
-                while instance.session.client.queue().find(prompt_id)[0] is Place.RUNNING:
-                    if self._clock.monotonic() >= deadline:
-                        problem += ", and did not hear the interrupt"
-                        break
-                    self._clock.wait(threading.Event(), 0.1)
-                else:
-                    return True
+            instance.session.withdraw(prompt_id)
+            deadline = self._clock.monotonic() + INTERRUPT_S
+            while instance.session.client.queue().find(prompt_id)[0] is Place.RUNNING:
+                if self._clock.monotonic() >= deadline:
+                    return "it did not hear the interrupt"
+                self._clock.wait(threading.Event(), 0.1)
         except ComfyUIError as error:
-            problem += f", and does not answer: {error}"
-        self._set_aside(instance, f"{reason}; {problem}")
+            return f"it does not answer: {error}"
+        return ""
+
+    def _restart_or_leave(self, instance: Instance, reason: str) -> bool:
+        """Restart an instance that is of no use as it is; set it aside where it cannot be."""
+        if can_restart(instance):
+            return self.restart(instance, reason)
+        self._set_aside(instance, f"{reason}; it has no `restart` in config.yaml")
         return False
 
     def _wait_s(self, instance: Instance) -> float:

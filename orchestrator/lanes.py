@@ -30,7 +30,8 @@ from orchestrator.remedies import Breaker
 from orchestrator.runner import Runner
 from orchestrator.stepqueue import NO_INSTANCE, StepQueue
 from orchestrator.stopping import Either, StopSignal
-from orchestrator.treating import NightParts, StepOutcome, Treating
+from orchestrator.suspicion import Suspicion
+from orchestrator.treating import NightParts, StepOutcome, Treating, cards_of
 from steps.base import ComfyStep, LocalStep
 
 __all__ = ["Adopted", "Drive", "Lanes", "StepOutcome", "StopSignal"]
@@ -59,6 +60,7 @@ class Lanes:
     local_workers: int
     queue_depth: int
     same_reason: int
+    suspicion: Suspicion = field(default_factory=Suspicion)  # of the whole night
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run_local_step(self, step: LocalStep, runs: Sequence[RunView], *, may_start: _MayStart) -> StepOutcome:
@@ -95,6 +97,7 @@ class Lanes:
             workers=names,
             may_start=may_start,
             stop=self.stop.finish,
+            whereabouts=self.runner.whereabouts(runs, cards_of(self.fleet)),
         )
         drive = Drive(self, queue, Breaker(self.same_reason))
         threads = []
@@ -116,6 +119,7 @@ class Lanes:
 
     def engine(self, step: ComfyStep, workflow: Workflow, instance: Instance, drive: Drive) -> PromptEngine:
         """Return what runs the prompts of a step on an instance, and tells the drive of them."""
+        drive.treating.fall_back_on([rung.name for rung in workflow.manifest.fallbacks])
         return PromptEngine(step, workflow, instance.session, drive)
 
     def _join(self, drive: Drive, threads: Sequence[threading.Thread]) -> StepOutcome:
@@ -145,8 +149,8 @@ class Drive:
         self.outcome = StepOutcome()
         self.crash: BaseException | None = None  # the database is gone, or a defect: the night cannot go on
         self.collectors = ThreadPoolExecutor(max_workers=8, thread_name_prefix="collect")
-        parts = NightParts(lanes.fleet, lanes.runner, lanes.log, lanes.observer, lanes.stop)
-        self._treating = Treating(parts, queue, self.outcome, breaker)
+        parts = NightParts(lanes.fleet, lanes.runner, lanes.log, lanes.observer, lanes.stop, lanes.suspicion)
+        self.treating = Treating(parts, queue, self.outcome, breaker)
 
     # --- lanes -------------------------------------------------------------------------------------------------
 
@@ -195,7 +199,7 @@ class Drive:
         except DatabaseError:
             raise
         except Exception as error:
-            self._treating.treat(run, task, error, instance=None, seen=0)
+            self.treating.treat(run, task, error, instance=None, seen=0)
 
     def _work_on_card(self, engine: PromptEngine, instance: Instance, first: Adopted | None) -> None:
         if first is not None:
@@ -253,7 +257,7 @@ class Drive:
                 self.sent(task, self.lanes.clock.now())
             entry = engine.wait(task, stop=stop)
         except Stopped:
-            self._treating.drop(instance, run, task)
+            self.treating.drop(instance, run, task)
         except DatabaseError:
             raise  # it says nothing of the prompt, which the instance keeps for the next start
         except Exception as error:
@@ -283,7 +287,7 @@ class Drive:
     def _fail(self, run: RunView, task: Task, error: Exception, *, instance: Instance, seen: int) -> None:
         if isinstance(error, PromptLost):
             self._tell("attempt.lost", task)
-        self._treating.treat(run, task, error, instance=instance, seen=seen)
+        self.treating.treat(run, task, error, instance=instance, seen=seen)
 
     def _tell(self, event: str | None, task: Task) -> None:
         """Write down what became of a prompt whose end nobody saw."""
@@ -314,7 +318,7 @@ class Drive:
         if self.lanes.stop.abandoned is not None:
             return
         self.lanes.runner.finish(run, task, execution)
-        self._treating.succeeded()
+        self.treating.succeeded(run, task)
         self.queue.settled(run.run_id)
         self.lanes.observer.run_finished(task, "turned down" if execution.result.turned_down else "done")
 

@@ -7,12 +7,15 @@ might come back. The queue lives in memory; what it says is always behind a clai
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from db.store import RunView
 from orchestrator.clock import Clock
+from orchestrator.ladder import Whereabouts
 from orchestrator.placement import Placement, Spread, Waiting
 
 ASKED_TO_STOP = "asked to stop"
@@ -44,6 +47,7 @@ class StepQueue:
         stop: threading.Event | None = None,
         placement: Placement | None = None,
         changed: threading.Condition | None = None,
+        whereabouts: Mapping[int, Whereabouts] | None = None,
     ) -> None:
         """Fill the queue.
 
@@ -56,6 +60,7 @@ class StepQueue:
             stop: When set, nothing more is handed out.
             placement: Decides who takes what; workers are all alike without one.
             changed: Lock and bell of this queue; one of its own if absent.
+            whereabouts: Where runs may go that failed before, by run.
         """
         self._clock = clock
         self._may_start = may_start
@@ -63,9 +68,11 @@ class StepQueue:
         self._placement: Placement = placement or Spread()
         self._changed = changed or threading.Condition()
         now = clock.monotonic()
-        self._waiting = [self._enter(run, now) for run in runs]
+        self._waiting = [self._enter(run, now, (whereabouts or {}).get(run.run_id)) for run in runs]
         self._taken: dict[int, tuple[Entry, str]] = {}
         self._in_flight: dict[str, int] = dict.fromkeys(workers, 0)
+        self._used: set[str] = set()  # workers that have taken something
+        self._resting: Counter[str] = Counter()  # by worker: how many wait for it to be idle
         self.stopped_because: str | None = None
 
     def adopt(self, run: RunView, worker: str) -> None:
@@ -95,7 +102,8 @@ class StepQueue:
     def _offer(self, worker: str) -> RunView | None:
         """Hand out what this worker should take now, if anything; may stop the queue instead."""
         now = self._clock.monotonic()
-        due = [entry.waiting for entry in self._waiting if entry.waiting.since <= now]
+        due = [one for one in (entry.waiting for entry in self._waiting) if one.since <= now]
+        due = [one for one in due if self._is_open(one, worker)]
         chosen = self._placement.choose(due, worker, in_flight=self._in_flight)
         if chosen is None:
             if due and not self._taken and (hopeless := self._why_hopeless(due)):
@@ -118,13 +126,18 @@ class StepQueue:
         )
         return max(0.001, min(POLL_S, soonest - now))
 
-    def left_card(self, run_id: int) -> None:
-        """Say that a run no longer occupies its instance, although it is not settled yet (its outputs are fetched)."""
+    def left_card(self, run_id: int, *, completed: bool = True) -> None:
+        """Say that a run no longer occupies its instance, although it is not settled yet.
+
+        Args:
+            run_id: The run.
+            completed: Whether its prompt came to a good end (its outputs are fetched), or failed (it is treated).
+        """
         with self._changed:
             entry, worker = self._taken[run_id]
             if worker:
                 self._in_flight[worker] = max(0, self._in_flight.get(worker, 0) - 1)
-                self._placement.left(run_id, completed=True)
+                self._placement.left(run_id, completed=completed)
                 self._taken[run_id] = (entry, "")
                 self._changed.notify_all()
 
@@ -134,20 +147,22 @@ class StepQueue:
             self._release(run_id)
             self._changed.notify_all()
 
-    def again(self, run_id: int, *, delay_s: float, failed_on: str | None, above_gb: float = 0.0) -> None:
+    def again(
+        self, run_id: int, *, delay_s: float, failed_on: str | None, only_on: frozenset[str] = frozenset()
+    ) -> None:
         """Put a run back into the queue after a while.
 
         Args:
             run_id: The run.
             delay_s: Seconds until it is due.
             failed_on: The instance to avoid when another can take it.
-            above_gb: Only a card with more memory than that will do, GiB.
+            only_on: Instances that alone may take it, while one of them is in use; empty: any.
         """
         with self._changed:
             entry = self._release(run_id)
             failed = entry.waiting.failed_on | ({failed_on} if failed_on is not None else set())
             due = self._clock.monotonic() + delay_s
-            entry.waiting = replace(entry.waiting, since=due, failed_on=failed, above_gb=above_gb)
+            entry.waiting = replace(entry.waiting, since=due, failed_on=failed, only_on=only_on)
             self._waiting.append(entry)
             self._changed.notify_all()
 
@@ -160,6 +175,23 @@ class StepQueue:
             self._changed.notify_all()
             return bool(self._in_flight)
 
+    @contextmanager
+    def resting(self, worker: str, *, stop: threading.Event) -> Iterator[None]:
+        """Hand nothing more to a worker while the block lasts. It begins when what the worker has is over.
+
+        Whoever asks has given up its own run before, by `left_card`. A stop ends the waiting.
+        """
+        with self._changed:
+            self._resting[worker] += 1
+            while self._in_flight.get(worker, 0) > 0 and not stop.is_set():
+                self._changed.wait(POLL_S)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._resting[worker] -= 1
+                self._changed.notify_all()
+
     def stop(self, reason: str) -> None:
         """Hand out nothing more."""
         with self._changed:
@@ -171,6 +203,11 @@ class StepQueue:
             entry, _ = self._taken[run_id]
             return entry.why or {}
 
+    def workers_used(self) -> frozenset[str]:
+        """Return the workers that have taken something so far."""
+        with self._changed:
+            return frozenset(self._used)
+
     def counts(self) -> tuple[int, int]:
         """Return how many wait and how many are under way."""
         with self._changed:
@@ -179,12 +216,19 @@ class StepQueue:
     def _hand_out(self, entry: Entry, worker: str) -> RunView:
         self._waiting.remove(entry)
         self._taken[entry.run.run_id] = (entry, worker)
+        self._used.add(worker)
         self._in_flight[worker] += 1
         entry.why = self._placement.taken(entry.waiting, worker)
         return entry.run
 
-    def _enter(self, run: RunView, now: float) -> Entry:
-        return Entry(run, Waiting(run.run_id, step=run.step, since=now + self._seconds_until_retry(run)))
+    def _enter(self, run: RunView, now: float, where: Whereabouts | None = None) -> Entry:
+        where = where or Whereabouts()
+        due = now + self._seconds_until_retry(run)
+        return Entry(run, Waiting(run.run_id, where.failed_on, step=run.step, since=due, only_on=where.only_on))
+
+    def _is_open(self, run: Waiting, worker: str) -> bool:
+        """Tell whether a worker may take a run at all; once those that alone might are gone, anybody may."""
+        return not self._resting[worker] and (worker in run.only_on or run.only_on.isdisjoint(self._in_flight))
 
     def _why_hopeless(self, due: Iterable[Waiting]) -> str | None:
         """Return why nothing that is due can ever be handed out; None when something can."""

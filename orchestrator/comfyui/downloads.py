@@ -17,7 +17,8 @@ from typing import Protocol
 
 import requests
 
-from orchestrator.comfyui.errors import BadDownload, ConnectionBroken, OutputMissing, WrongMedia
+from orchestrator.comfyui.errors import BadDownload, ConnectionBroken, FileGone, OutputMissing, Undecodable, WrongMedia
+from orchestrator.comfyui.failures import refuse_stale
 from orchestrator.comfyui.graphs import find_nodes
 from orchestrator.comfyui.media import Expected, check_media
 from orchestrator.comfyui.replies import HistoryEntry, OutputFile
@@ -27,7 +28,7 @@ from steps.manifest import OutputSpec
 
 TRIES = 3
 MOST_TRIES = 20
-CHUNK_BYTES = 256 * 1024
+CHUNK_BYTES = 64 * 1024  # also what is lost of a transfer that breaks off: a part of a chunk is not handed out
 SUFFIXES = {
     "image": frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".exr"}),
     "audio": frozenset({".flac", ".wav", ".mp3", ".opus", ".ogg", ".m4a", ".aac"}),
@@ -44,6 +45,8 @@ class _Get(Protocol):
 def collect(http: Transport, entry: HistoryEntry, *, outputs: Mapping[str, OutputSpec], into: Path) -> dict[str, Path]:
     """Do what `ComfyClient.collect` promises."""
     wanted = {name: choose(entry, name, spec=spec) for name, spec in outputs.items()}  # all missing ones first
+    for file in wanted.values():
+        refuse_stale(entry, file)
     if entry.on_disk is None:
         get = partial(_fetch_whole, http)
     else:
@@ -119,7 +122,7 @@ def _fetch(get: _Get, file: OutputFile, *, name: str, spec: OutputSpec, into: Pa
         except BadDownload as error:
             part.unlink(missing_ok=True)
             if left == 0:
-                raise BadDownload(f"the output `{name}` is damaged on the server: {error.reason}") from error
+                raise Undecodable(f"the output `{name}` is damaged on the server: {error.reason}") from error
             continue
         return _publish(part, final)
     raise AssertionError("unreachable: the last try returns or raises")
@@ -206,7 +209,7 @@ def _stream(http: Transport, file: OutputFile, part: _Part) -> None:
         with response:
             if response.status_code == 404:
                 shown = safe_name(file.filename)
-                raise OutputMissing(f"{http.url} names {shown} as an output and does not have it (any more)")
+                raise FileGone(f"{http.url} names {shown} as an output and does not have it (any more)")
             resumed = bool(start) and response.status_code in (206, 416)
             if not resumed:
                 http.check_status(response, "GET /view")
@@ -267,7 +270,7 @@ def _copy(source: Path, path: Path) -> Path:
             sink.flush()
             os.fsync(sink.fileno())
     except FileNotFoundError as error:
-        raise OutputMissing(f"{source} is gone") from error
+        raise FileGone(f"{source} is gone") from error
     except OSError as error:
         path.unlink(missing_ok=True)
         raise _explained(error, path) from error
