@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -28,8 +29,13 @@ EXPERTS = {  # steps, split, cfg, shift
 }
 
 
+@cache
+def text_of(name: str) -> str:
+    return load_manifest(name).graph_path.read_text(encoding="utf-8")
+
+
 def graph_of(name: str) -> dict[str, Any]:
-    graph: dict[str, Any] = json.loads(load_manifest(name).graph_path.read_text(encoding="utf-8"))
+    graph: dict[str, Any] = json.loads(text_of(name))
     return graph
 
 

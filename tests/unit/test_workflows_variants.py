@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,14 @@ SUPPLIED = {
     "audio": {"speaker", "voice", "language", "instruct", "max_new_tokens"},
     "script_video": {"driving", "speech", "frames", "half_width", "half_height"},
 }
-VARIANTS = [name for name in bundled_names() if load_manifest(name).extends is not None]
+
+
+@cache
+def workflow_of(name: str) -> Workflow:
+    return Workflow.load(name)
+
+
+VARIANTS = [name for name in bundled_names() if workflow_of(name).manifest.extends is not None]
 
 
 def open_bindings(manifest: Manifest) -> set[str]:
@@ -30,7 +38,7 @@ def open_bindings(manifest: Manifest) -> set[str]:
 
 def filled(name: str, **values: Any) -> dict[str, Any]:
     """Return values that a workflow takes as they are: placeholders of its own graph, and files."""
-    workflow = Workflow.load(name)
+    workflow = workflow_of(name)
     found: dict[str, Any] = {}
     for key, spec in workflow.manifest.bindings.items():
         if spec.source != "prefix" and spec.value is None:
@@ -40,7 +48,7 @@ def filled(name: str, **values: Any) -> dict[str, Any]:
 
 
 def bound(name: str, *, fallback: str | None = None, **values: Any) -> dict[str, Any]:
-    return Workflow.load(name).bind(filled(name, **values), prefix="nightreel/1", fallback=fallback)
+    return workflow_of(name).bind(filled(name, **values), prefix="nightreel/1", fallback=fallback)
 
 
 # -- drop-ins ---------------------------------------------------------------------------------------------------------
@@ -49,7 +57,7 @@ def bound(name: str, *, fallback: str | None = None, **values: Any) -> dict[str,
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variant_makes_what_its_step_makes(name: str) -> None:
     """Later steps and the review read the outputs; a clip of another size would not join."""
-    manifest = load_manifest(name)
+    manifest = workflow_of(name).manifest
     base = load_manifest(base_of(manifest))
     for key, output in base.outputs.items():
         expected = output.model_copy(update={"fps": 24}) if name == "image_to_video_5b" else output
@@ -61,14 +69,14 @@ def test_a_variant_makes_what_its_step_makes(name: str) -> None:
 @pytest.mark.parametrize("name", bundled_names())
 def test_a_step_supplies_what_its_workflow_leaves_open(name: str) -> None:
     """A binding that gets nothing stops the step for every item."""
-    manifest = load_manifest(name)
+    manifest = workflow_of(name).manifest
     assert open_bindings(manifest) <= SUPPLIED.get(base_of(manifest), set())
 
 
 @pytest.mark.parametrize("name", [name for name in VARIANTS if not name.startswith("image_to_video")])
 def test_a_variant_reads_the_same_of_its_item(name: str) -> None:
     """Another node pack changes how things are called, not what the clip shows."""
-    manifest = load_manifest(name)
+    manifest = workflow_of(name).manifest
     base = load_manifest(base_of(manifest))
     sources = {spec.source for spec in manifest.bindings.values()}
     missing = {spec.source for spec in base.bindings.values()} - sources
@@ -143,7 +151,7 @@ def test_packs_that_can_give_memory_back_are_told(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in bundled_names() if name.startswith("audio")])
 def test_sound_is_saved_by_what_the_server_has(name: str) -> None:
     """SaveAudioAdvanced came late; the node that it replaces will go one day."""
-    workflow = Workflow.load(name)
+    workflow = workflow_of(name)
     assert workflow.alternative_classes() == {"SaveAudioAdvanced", "SaveAudio"}
     assert "SaveAudioAdvanced" not in workflow.node_classes()
     for has, expected in (
@@ -183,7 +191,7 @@ def test_a_fallback_never_makes_more() -> None:
 @pytest.mark.parametrize("name", bundled_names())
 def test_what_a_fallback_makes_keeps_to_the_limits(name: str) -> None:
     """A rung that a limit refuses is a rung too few."""
-    manifest = load_manifest(name)
+    manifest = workflow_of(name).manifest
     for rung in manifest.fallbacks:
         for width in (128, 192, 576, 704, 1024):
             if {"width", "height"} <= set(manifest.bindings):
@@ -193,8 +201,8 @@ def test_what_a_fallback_makes_keeps_to_the_limits(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in bundled_names() if name.startswith("script_video")])
 def test_the_talk_is_never_shortened(name: str) -> None:
     """Fewer frames would cut the last words."""
-    assert [rung.name for rung in load_manifest(name).fallbacks] == ["small_tiles", "encoder_on_cpu"]
-    for rung in load_manifest(name).fallbacks:
+    assert [rung.name for rung in workflow_of(name).manifest.fallbacks] == ["small_tiles", "encoder_on_cpu"]
+    for rung in workflow_of(name).manifest.fallbacks:
         assert rung.values == {}
         assert bound(name, frames=201, fallback=rung.name)["canvas"]["inputs"]["length"] == 201
 
@@ -246,11 +254,11 @@ def test_a_single_number_holds_for_every_card() -> None:
 @pytest.mark.parametrize("name", bundled_names())
 def test_every_phase_has_a_floor_and_larger_cards_are_no_slower(name: str) -> None:
     """What was learned on a good night must not end a slow load."""
-    timing = load_manifest(name).timing
+    timing = workflow_of(name).manifest.timing
     table = list(timing.expected_by_memory.items())
     assert table == sorted(table)
     assert [seconds for _, seconds in table] == sorted((seconds for _, seconds in table), reverse=True)
-    assert load_manifest(name).needs.vram_gb <= table[0][0]
+    assert workflow_of(name).manifest.needs.vram_gb <= table[0][0]
     for phase in ("load", "encode", "sample", "decode", "save"):
         assert 60 <= timing.phase_floor_s(phase) <= timing.idle_timeout_s
     assert timing.total_timeout_s > timing.expected_s_on(0) * 2
