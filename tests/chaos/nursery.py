@@ -12,15 +12,20 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
+
+from PIL import Image
 
 LATER = (
     "alembic.command",
     "av",
+    "numpy.random",
     "paramiko",
     "PIL.PngImagePlugin",
     "requests.packages",
@@ -28,6 +33,9 @@ LATER = (
     "websockets.sync.client",
 )
 """What a night imports when it gets there."""
+
+
+Play = Callable[[int, Path], dict[str, Any]]
 
 
 class Nursery:
@@ -70,17 +78,24 @@ def main() -> int:
     for name in LATER:
         with suppress(ImportError):
             importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
-    while line := sys.stdin.readline():
-        request = json.loads(line)
-        for report in _play_all(night.play, request["seeds"], jobs=request["jobs"], folder=Path(request["folder"])):
-            print(json.dumps(report), flush=True)
-        print("{}", flush=True)
+    Image.init()
+    with tempfile.TemporaryDirectory(prefix="chaos-home-") as name:
+        database = night.prepare(Path(name))
+        gc.collect()
+        gc.freeze()
+        _answer(partial(night.play, database=database))
     return 0
 
 
-def _play_all(play: Any, seeds: Sequence[int], *, jobs: int, folder: Path) -> Iterator[dict[str, Any]]:
+def _answer(play: Play) -> None:
+    while line := sys.stdin.readline():
+        request = json.loads(line)
+        for report in _play_all(play, request["seeds"], jobs=request["jobs"], folder=Path(request["folder"])):
+            print(json.dumps(report), flush=True)
+        print("{}", flush=True)
+
+
+def _play_all(play: Play, seeds: Sequence[int], *, jobs: int, folder: Path) -> Iterator[dict[str, Any]]:
     waiting, running = list(seeds), {}
     while waiting or running:
         while waiting and len(running) < jobs:
@@ -98,7 +113,7 @@ def _play_all(play: Any, seeds: Sequence[int], *, jobs: int, folder: Path) -> It
             yield {"seed": seed, "problems": [f"the night's process ended with {status}"], "folder": str(folder)}
 
 
-def _play_one(play: Any, seed: int, folder: Path) -> int:
+def _play_one(play: Play, seed: int, folder: Path) -> int:
     pid = os.fork()
     if pid:
         return pid

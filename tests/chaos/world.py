@@ -249,7 +249,8 @@ class World:
             for server in self.servers:
                 if server.boots_at is not None and now >= server.boots_at and not server.pid:
                     self.boot(server)
-            at(now - began)
+            if pid not in self.exits:  # else its number may be another's by now
+                at(now - began)
             if now - began > limit_s:
                 return None
         self._release()
