@@ -58,7 +58,7 @@ def impatient(monkeypatch) -> None:
     monkeypatch.setattr(fleet, "INTERRUPT_S", 0.5)
 
 
-def test_a_hanging_prompt_restarts_its_instance_and_is_tried_again(tmp_path):
+def test_a_hanging_prompt_restarts_its_instance_and_is_tried_again(tmp_path, impatient):
     """No event for a second: Hung, counted. The prompt behind it is lost with the restart, and that is not counted."""
     world = World(tmp_path, LONG, own=1, paintings=2)
     world.workflow(timing=QUICKLY)
