@@ -39,6 +39,8 @@ def print_summary(
     console: Console, store: Store, home: Home, result: NightResult, report: WrittenReport | None
 ) -> None:
     """Print the end of a night: what came out, what did not and why, and where to look."""
+    from orchestrator.report.instances import instance_stories, left_out_words
+
     batch = store.batch(result.batch_id)
     items = store.items(result.batch_id)
     table = Table(title=f"Night {result.batch_id}: {result.outcome}")
@@ -61,6 +63,8 @@ def print_summary(
         console.print(f"  {path}", **_PLAIN)
     for step, reason in result.stopped_steps.items():
         console.print(f"[yellow]step {step} stopped:[/] {escape(one_line(reason))}", highlight=False, soft_wrap=True)
+    for words in left_out_words(instance_stories(result.log_path)):
+        console.print(f"[yellow]{escape(one_line(words))}[/]", highlight=False, soft_wrap=True)
     if batch.preview:
         console.print("[dim]Previews: made on the CPU by the embedded engines, and marked as such.[/]")
     if result.outcome == "stopped":
