@@ -67,7 +67,9 @@ def _keep_books(ledger: Ledger, body: Body) -> None:
     def noted_run(self: PromptRun) -> Any:
         prompt_id = self.prompt_id
         running[:] = [prompt_id]
-        ledger.note("begin", prompt=prompt_id, **where)
+        prefixes = [str(node["inputs"].get("filename_prefix", "")) for node in self._graph.prompt.values()]
+        canary = any("canary" in prefix for prefix in prefixes)
+        ledger.note("begin", prompt=prompt_id, canary=canary, **where)
         outcome: Outcome | None = None
         try:
             outcome = run(self)

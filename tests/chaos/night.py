@@ -220,9 +220,11 @@ def _config(night: Night, world: World) -> dict[str, Any]:
             "instances": instances,
             "embedded": {"cards": len(plan.cards), "idle_exit_s": 20},
             "restart": plan.restarts,
+            "drift": {"slowdown": 1.2, "rss_gb": 0.01},  # nearly always past it
+            "canary": plan.canary,
             "ready_timeout_s": 15.0,
             "queue_depth": plan.queue_depth,
             "max_restarts": plan.max_restarts,
         },
-        **plan.options,
+        "overlap": plan.overlap,
     }

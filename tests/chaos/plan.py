@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from orchestrator.embedded.faults import KINDS
@@ -68,7 +68,8 @@ class Plan:
     restarts: str  # comfyui.restart
     max_restarts: int
     ssh: str = "good"  # or what is wrong with it: "unknown host", "wrong host", "wrong key", "down"
-    options: Mapping[str, Any] = field(default_factory=dict)  # further settings
+    overlap: bool = False
+    canary: str = "off"
 
     @property
     def prompts(self) -> int:
@@ -95,7 +96,8 @@ class Plan:
             f"{'+'.join(self.languages)}, pipeline {self.pipeline}, "
             f"{len(self.cards)} {'own ' if self.is_own else ''}cards, {self.prompts} prompts",
             f"  {self.attempts} tries, {self.uncounted} uncounted, depth {self.queue_depth}, {self.workers} workers, "
-            f"restarts {self.restarts} (at most {self.max_restarts} failed), ssh {self.ssh}, {dict(self.options)}",
+            f"restarts {self.restarts} (at most {self.max_restarts} failed), ssh {self.ssh}, "
+            f"canary {self.canary}, {'overlap' if self.overlap else 'strict order'}",
         ]
         for number, card in enumerate(self.cards):
             lines.append(f"  card {number}: {card}")
@@ -258,16 +260,17 @@ def make_plan(seed: int) -> Plan:
         uncounted=60 if patient else dice.choice((4, 8)),
         queue_depth=dice.choice((1, 2, 2, 2, 3)),
         workers=dice.choice((1, 2)),
-        restarts=dice.choice(("between_steps", "never")),
+        restarts=dice.choice(("between_steps", "drift", "never")),
         max_restarts=dice.choice((1, 2, 3)),
         ssh=dice.choice(("good", "good", "good", "unknown host", "wrong host", "wrong key", "down")),
     )
-    return replace(
+    planned = replace(
         plain,
         faults=() if is_own else _faults(dice, plain),
         kills=_kills(dice, plain),
         shortages=_shortages(dice, plain),
     )
+    return replace(planned, overlap=dice.random() < 0.3, canary=dice.choice(("off", "basic")))
 
 
 def _card(dice: random.Random, *, is_own: bool, is_doomed: bool) -> CardPlan:

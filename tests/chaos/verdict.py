@@ -279,7 +279,7 @@ def _duplicates(night: Night) -> Iterator[str]:
         if count > 1:
             yield f"run {run_id} was completed {count} times in generation {generation}"
     known = {row["prompt_id"] for row in attempts if row["prompt_id"]}
-    ran = wasted.runs_of(night.ledger)
+    ran = [one for one in wasted.runs_of(night.ledger) if not one.is_canary]
     for prompt_id in sorted({one.prompt_id for one in ran} - known):
         yield f"prompt {prompt_id} ran on a card, and no attempt has it"
     # One that a fault took while nobody knew whether it had been accepted is rightly sent again.
@@ -303,7 +303,7 @@ def _adoption(night: Night) -> Iterator[str]:
 
 def _order(night: Night) -> Iterator[str]:
     """Strict order: within a life, no step begins before the one ahead of it is over for all."""
-    if night.plan.options.get("overlap"):
+    if night.plan.overlap:
         return
     numbers = {step.name: number for number, step in enumerate(PIPELINES[night.plan.pipeline])}
     attempts = ask(night.home, "SELECT id, step FROM attempt ORDER BY id")

@@ -32,6 +32,7 @@ class Ran:
     seconds: float
     how: str  # as the card noted it; "died" with the card
     destroyed: bool
+    is_canary: bool  # not an attempt's: it is run before a night to see whether the card is well
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Waste:
 def runs_of(ledger: Iterable[Mapping[str, Any]]) -> list[Ran]:
     """Return every run of a prompt on a card."""
     found: list[Ran] = []
-    open_at: dict[int, tuple[str, int, float]] = {}  # card -> prompt, boot, since
+    open_at: dict[int, Mapping[str, Any]] = {}  # card -> the line with which its prompt began
     struck: set[tuple[str, int, int]] = set()
     for line in ledger:
         if "card" not in line:
@@ -62,15 +63,15 @@ def runs_of(ledger: Iterable[Mapping[str, Any]]) -> list[Ran]:
         card = int(line["card"])
         where = (str(line.get("prompt")), card, int(line.get("boot", -1)))
         if line["event"] == "begin":
-            open_at[card] = (where[0], where[2], line["t"])
+            open_at[card] = line
         elif line["event"] == "strike" and line["kind"] not in HARMLESS and line["point"] in ("node", "tick", "save"):
             struck.add(where)
         elif line["event"] in ("end", "death") and card in open_at:
-            prompt, boot, since = open_at.pop(card)
-            how = line.get("how", "died")
-            by_fault = line.get("why") == "fault"
-            hit = (prompt, card, boot) in struck or by_fault
-            found.append(Ran(prompt, card, boot, line["t"] - since, how, hit))
+            begun = open_at.pop(card)
+            prompt, boot = begun["prompt"], begun["boot"]
+            destroyed = (prompt, card, boot) in struck or line.get("why") == "fault"
+            seconds, how = line["t"] - begun["t"], line.get("how", "died")
+            found.append(Ran(prompt, card, boot, seconds, how, destroyed, begun["canary"]))
     return found
 
 
@@ -81,7 +82,7 @@ def measure(ledger: Iterable[Mapping[str, Any]], home: Path) -> Waste:
     no_room = _prompts(home, "error_class = 'DiskFull'")
     sums = {"used": 0.0, "destroyed": 0.0, "wasted": 0.0}
     wasted = 0
-    for ran in runs_of(lines):
+    for ran in (one for one in runs_of(lines) if not one.is_canary):
         kind = "used" if ran.prompt_id in used else "wasted"
         if ran.destroyed or ran.prompt_id in no_room:
             kind = "destroyed"
