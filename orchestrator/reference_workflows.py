@@ -36,7 +36,7 @@ def page(current: str) -> str:
 
 
 def base_of(manifest: Manifest) -> str:
-    """Return the name of the workflow that a variant goes back to; its own where it extends none."""
+    """Return the name of the workflow that a substitute goes back to; its own where it extends none."""
     while manifest.extends is not None:
         manifest = load_manifest(manifest.extends)
     return manifest.name

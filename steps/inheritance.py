@@ -1,6 +1,6 @@
 """How a manifest that `extends` another one says only what is different.
 
-Variants of a workflow (another model, fewer steps, another node pack) must stay drop-ins for their step: the same
+Substitutes for a workflow (another model, fewer steps, another node pack) must stay drop-ins for their step: the same
 bindings, the same outputs. What is written once cannot come apart.
 """
 
@@ -15,10 +15,10 @@ _PLACE = frozenset({"node", "input", "targets"})
 
 
 def merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the base's data with what the variant says itself.
+    """Return the base's data with what the substitute says itself.
 
-    `bindings` and `outputs` are merged by name and key, and one that the variant sets to nothing is left out; `needs`
-    and `timing` by key; everything else is the variant's where it states it. A binding's place (`node` and `input`, or
+    `bindings` and `outputs` are merged by name and key, and one that the substitute sets to nothing is left out;
+    `needs` and `timing` by key; everything else is the substitute's where it states it. A binding's place (`node` and `input`, or
     `targets`) is one thing.
     """
     result = {**base, **own}

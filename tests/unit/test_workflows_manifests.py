@@ -29,7 +29,7 @@ from steps.manifest import (
 )
 
 SIX = ("audio", "clean_pic", "outro", "realistic_pic", "script_video", "transition")
-VARIANTS = {
+SUBSTITUTES = {
     "audio": ("audio_1038lab", "audio_1038lab_design", "audio_dario", "audio_dario_design", "audio_design"),
     "clean_pic": ("clean_pic_4b",),
     "image_to_video": ("image_to_video_4step", "image_to_video_5b"),
@@ -38,7 +38,7 @@ VARIANTS = {
     "script_video": ("script_video_distilled", "script_video_single"),
     "transition": ("transition_4step",),
 }
-NAMES = tuple(sorted({*VARIANTS, *(name for names in VARIANTS.values() for name in names)}))
+NAMES = tuple(sorted({*SUBSTITUTES, *(name for names in SUBSTITUTES.values() for name in names)}))
 LOADERS = {
     "UNETLoader": ("diffusion_models", "unet_name"),
     "CLIPLoader": ("text_encoders", "clip_name"),

@@ -1,4 +1,4 @@
-"""Variants as drop-ins for their steps, what is refused before a prompt is sent, card classes and fallbacks."""
+"""Substitutes as drop-ins for their steps, what is refused before a prompt is sent, card classes and fallbacks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def workflow_of(name: str) -> Workflow:
     return Workflow.load(name)
 
 
-VARIANTS = [name for name in bundled_names() if workflow_of(name).manifest.extends is not None]
+SUBSTITUTES = [name for name in bundled_names() if workflow_of(name).manifest.extends is not None]
 
 
 def open_bindings(manifest: Manifest) -> set[str]:
@@ -54,8 +54,8 @@ def bound(name: str, *, fallback: str | None = None, **values: Any) -> dict[str,
 # -- drop-ins ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", VARIANTS)
-def test_a_variant_makes_what_its_step_makes(name: str) -> None:
+@pytest.mark.parametrize("name", SUBSTITUTES)
+def test_a_substitute_makes_what_its_step_makes(name: str) -> None:
     """Later steps and the review read the outputs; a clip of another size would not join."""
     manifest = workflow_of(name).manifest
     base = load_manifest(base_of(manifest))
@@ -73,8 +73,8 @@ def test_a_step_supplies_what_its_workflow_leaves_open(name: str) -> None:
     assert open_bindings(manifest) <= SUPPLIED.get(base_of(manifest), set())
 
 
-@pytest.mark.parametrize("name", [name for name in VARIANTS if not name.startswith("image_to_video")])
-def test_a_variant_reads_the_same_of_its_item(name: str) -> None:
+@pytest.mark.parametrize("name", [name for name in SUBSTITUTES if not name.startswith("image_to_video")])
+def test_a_substitute_reads_the_same_of_its_item(name: str) -> None:
     """Another node pack changes how things are called, not what the clip shows."""
     manifest = workflow_of(name).manifest
     base = load_manifest(base_of(manifest))
@@ -328,7 +328,7 @@ def written(folder: Path, name: str = "mine.yaml", **keys: Any) -> Path:
     return path
 
 
-def test_a_variant_of_ones_own_states_what_differs(tmp_path: Path) -> None:
+def test_a_substitute_of_ones_own_states_what_differs(tmp_path: Path) -> None:
     """Another prompt is three lines, and keeps the graph, the limits and the models."""
     path = written(tmp_path, bindings={"prompt": {"value": "Blue sparkles."}, "negative": None}, needs={"vram_gb": 40})
     manifest, base = load_manifest(path), load_manifest("transition")
