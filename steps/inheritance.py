@@ -18,8 +18,8 @@ def merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """Return the base's data with what the substitute says itself.
 
     `bindings` and `outputs` are merged by name and key, and one that the substitute sets to nothing is left out;
-    `needs` and `timing` by key; everything else is the substitute's where it states it. A binding's place (`node` and `input`, or
-    `targets`) is one thing.
+    `needs` and `timing` by key; everything else is the substitute's where it states it. A binding's place (`node` and
+    `input`, or `targets`) is one thing.
     """
     result = {**base, **own}
     for section in _BY_NAME:
