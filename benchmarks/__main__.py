@@ -8,6 +8,7 @@ import sys
 
 MEASURES = {
     "replay_active_ratio": "benchmarks.replay",
+    "overlap_active_ratio": "benchmarks.overlap",
     "gap_median_ms": "benchmarks.gap",
     "gap_p99_ms": "benchmarks.gap",
     "gap_two_cards_median_ms": "benchmarks.gap_two_cards",

@@ -19,7 +19,7 @@ from orchestrator.comfyui.errors import WorkflowError
 from orchestrator.comfyui.workflow import Workflow
 from orchestrator.drawing import NightRequest, coming_id, open_batch
 from orchestrator.errors import NightRunningError, NotReadyError
-from orchestrator.fleet import Fleet
+from orchestrator.fleet import Fleet, Instance
 from orchestrator.home import Home
 from orchestrator.lanes import Adopted, Lanes, StepOutcome
 from orchestrator.log import Logger, NightLog
@@ -27,6 +27,7 @@ from orchestrator.mending import mend, sweep
 from orchestrator.nightlock import hold_lock
 from orchestrator.observer import Observer, Quiet, Shielded, StepOverview
 from orchestrator.opening import open_store
+from orchestrator.overlap import Overlap, Policy
 from orchestrator.pipeline import pipeline_of
 from orchestrator.recovery import of_step, recover
 from orchestrator.restarts import Restarts
@@ -210,6 +211,9 @@ class Night:
         self._mend()
         self._restarts.begin(self._workflows.values())
         self._sing()
+        if self._settings.overlap:
+            self._overlap(adopted)
+            return self._close(is_open=False)
         last_comfy: Step | None = None
         for step in self._steps:
             waiting = ready(self._snapshot(), step)
@@ -231,6 +235,14 @@ class Night:
             if self._stop.finish.is_set() or outcome.stop_night:
                 break
         return self._close(is_open=bool(adopted))
+
+    def _overlap(self, adopted: Sequence[Adopted]) -> None:
+        """All steps at once, each card and the CPU at what is ready for them."""
+        policy = Policy(self._snapshot, self._expected_s, self._may_start, self._arrive)
+        overlapped = Overlap(self._lanes, self._steps, self._workflows, policy).run(adopted)
+        self.stopped_steps.update(overlapped.stopped)
+        self.cut_short.update(overlapped.cut_short)
+        self._require_ours()
 
     def wind_up(self) -> None:
         """Collect what an unfinished batch still has in flight, and close it: a new night takes over the rest."""
@@ -321,6 +333,14 @@ class Night:
         if wanted and self._may_start(self._expected_s(after))(waiting[0], 0):
             self._restarts.expect(self._workflows[after.name])
             self._restarts.between(before.name, after.name, coming=len(waiting))
+
+    def _arrive(self, instance: Instance, step: Step, before: Step | None, coming: int) -> None:
+        """The same for one idle card, in a night whose steps overlap; without `before` its models stay."""
+        self._restarts.expect(self._workflows[step.name], on=instance)
+        wanted = self._restarts.are_planned and not self._stop.finish.is_set()
+        fits = will_finish(self._clock.now(), expected_s=self._expected_s(step) or 0.0, deadline=self._deadline)
+        if before is not None and wanted and fits:
+            self._restarts.between_on(instance, before.name, step.name, coming=coming)
 
     def _expected_s(self, step: Step) -> float | None:
         measured = self._store.typical_seconds(step.name)
