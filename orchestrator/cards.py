@@ -96,6 +96,7 @@ class Cards:
         self._ram_free_gb: dict[str, float] = {}
         self._too_hot: dict[str, Any] | None = None
         self._room_c: float | None = None
+        self._removed: dict[str, str] = {}  # instance -> why
         self._past: deque[tuple[str, _Held]] = deque(maxlen=256)
         self._handed_out: dict[str, int] = {}  # step -> runs
 
@@ -109,10 +110,11 @@ class Cards:
             self._stations[facts.name] = Station(facts.name, facts.host, card, facts.vram_gb)
             self._find_neighbours()
 
-    def remove(self, name: str) -> None:
-        """Leave an instance out for the rest of the night."""
+    def remove(self, name: str, reason: str) -> None:
+        """Leave an instance out for the rest of the night, for a reason in words."""
         with self._lock:
             self._stations.pop(name, None)
+            self._removed[name] = reason
             self._find_neighbours()
 
     def away(self, name: str, *, is_away: bool) -> None:
@@ -278,7 +280,7 @@ class Cards:
                 hold = Hold(Why.UNKNOWN) if station is None else never(step, station, snapshot)
                 if hold is None:
                     return None
-                problems.append(f"{name}: {words_of(hold.why, hold.facts)}")
+                problems.append(f"{name}: {self._removed.get(name) or words_of(hold.why, hold.facts)}")
             return f"no instance can run {step}: {'; '.join(problems)}" if problems else None
 
     # -- inside -------------------------------------------------------------------------------------------------------

@@ -288,12 +288,14 @@ class Fleet:
         with ThreadPoolExecutor(max_workers=len(openers), thread_name_prefix="open") as pool:
             opened = [pool.submit(opener) for opener in openers]
         problems: list[str] = []
-        for one in opened:
+        names = [one.name for one in listed] or [f"preview{number}" for number in range(len(openers))]
+        for name, one in zip(names, opened, strict=True):
             try:
                 self.instances.append(one.result())
             except (ComfyUIError, NotReadyError) as error:
                 problems.append(str(error))
-                self._log.warning("instance.down", message=str(error))
+                self._log.warning("instance.down", instance=name, message=str(error))
+                self._log.error("instance.set_aside", instance=name, reason=str(error))
         if not self.instances:
             raise NotReadyError("no ComfyUI instance can be used:\n" + "\n".join(f"  - {one}" for one in problems))
         self._tell_cards()

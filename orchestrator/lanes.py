@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from db.errors import DatabaseError
+from db.placements import Placements
 from db.store import RunView, Store
 from orchestrator.clock import Clock
 from orchestrator.comfyui.errors import ComfyUIError, PromptLost, Stopped
@@ -26,6 +27,7 @@ from orchestrator.engines.local import PromptEngine, run_local
 from orchestrator.fleet import Fleet, Instance
 from orchestrator.log import Logger
 from orchestrator.observer import Observer
+from orchestrator.placement import Placement
 from orchestrator.remedies import Breaker
 from orchestrator.runner import Runner
 from orchestrator.stepqueue import NO_INSTANCE, StepQueue
@@ -63,6 +65,11 @@ class Lanes:
     suspicion: Suspicion = field(default_factory=Suspicion)  # of the whole night
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def placement(self, step: str, workflow: Workflow) -> Placement:
+        """Return who decides where the runs of a ComfyUI step go, and tell it of the step."""
+        self.fleet.expect(step, workflow, usual=Placements(self.store.engine).seconds_by_instance(step))
+        return self.fleet.cards
+
     def run_local_step(self, step: LocalStep, runs: Sequence[RunView], *, may_start: _MayStart) -> StepOutcome:
         """Run a step on the CPU for all items. Blocks until the step is over."""
         names = [f"cpu{number}" for number in range(self.local_workers)]
@@ -98,6 +105,7 @@ class Lanes:
             may_start=may_start,
             stop=self.stop.finish,
             whereabouts=self.runner.whereabouts(runs, cards_of(self.fleet)),
+            placement=self.placement(step.name, workflow),
         )
         drive = Drive(self, queue, Breaker(self.same_reason))
         threads = []
@@ -334,4 +342,6 @@ class Drive:
 
     def progress(self, task: Task, tick: Tick) -> None:
         """Pass on how far a prompt is."""
+        if tick.maximum > 1 and tick.value > 0:  # it computes: a loader has no steps
+            self.lanes.fleet.cards.progressed(task.run_id)
         self.lanes.observer.run_progress(task, tick)

@@ -139,11 +139,11 @@ def _text(value: Any) -> str:
 
 def sample_smi(*, timeout_s: float = TIMEOUT_S) -> tuple[GpuSample, ...] | None:
     """Return the cards of this machine by nvidia-smi; None when it is not there, fails or hangs. Blocks."""
-    cards = _output_of(GPU_QUERY, timeout_s=timeout_s)
+    cards = output_of(GPU_QUERY, timeout_s=timeout_s)
     if cards is None:
         return None
     samples = parse_gpus(cards)
-    processes = parse_processes(_output_of(PROCESS_QUERY, timeout_s=timeout_s) or "")
+    processes = parse_processes(output_of(PROCESS_QUERY, timeout_s=timeout_s) or "")
     known = {pid: command_line(pid) for rows in processes.values() for pid in (row.pid for row in rows)}
     return _joined(samples, processes, known)
 
@@ -165,7 +165,8 @@ def sample_over(run: Callable[[str], bytes]) -> tuple[GpuSample, ...] | None:
     return _joined(parse_gpus(parts[0]), parse_processes(parts[1]), known)
 
 
-def _output_of(argv: Sequence[str], *, timeout_s: float) -> str | None:
+def output_of(argv: Sequence[str], *, timeout_s: float) -> str | None:
+    """Run a program to its end and return what it printed; None when it is not there, fails or hangs. Blocks."""
     try:
         done = subprocess.run(list(argv), stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, check=False)
     except (OSError, subprocess.TimeoutExpired):

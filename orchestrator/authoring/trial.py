@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from orchestrator.authoring import nodes
 from orchestrator.authoring.findings import look_into
-from orchestrator.children import Child
+from orchestrator.children import Child, module_program
 from orchestrator.clock import SystemClock
 from orchestrator.comfyui.errors import ComfyUIError
 from orchestrator.comfyui.graphs import class_of, find_nodes, inputs_of
@@ -118,7 +118,7 @@ def embedded_server(settings: Settings, workflow: Workflow) -> Iterator[str]:
         arguments = ["--directory", str(card), "--idle-exit-s", str(IDLE_EXIT_S)]
         for class_name, seconds in settings.comfyui.embedded.timed.items():
             arguments += ["--timed", f"{class_name}={seconds}"]
-        child = Child("trial", "orchestrator.embedded", folder=card, arguments=arguments, probe="/system_stats")
+        child = Child("trial", module_program("orchestrator.embedded", arguments, probe="/system_stats"), folder=card)
         try:
             child.start()
             yield child.address
