@@ -22,12 +22,12 @@ LONGEST_OUTPUT_BYTES = 8 * 1024 * 1024
 """A program that prints for ever must not fill the disk before its time is up."""
 LOOK_EVERY_S = 0.05
 
+_SUDO = (
+    "sudo asks for a password there: allow exactly this command without one, with a sudoers line as in "
+    "docs/operations.md"
+)
 _ADVICE: tuple[tuple[tuple[str, ...], str], ...] = (
-    (
-        ("a password is required", "a terminal is required", "no tty present", "askpass"),
-        "sudo asks for a password there: allow exactly this command without one, with a sudoers line as in "
-        "docs/operations.md",
-    ),
+    (("a password is required", "a terminal is required", "no tty present", "askpass"), _SUDO),
     (
         ("is not allowed to", "may not run", "is not in the sudoers file"),
         "sudo does not allow this command: its line in sudoers must name it word for word (docs/operations.md)",
@@ -130,7 +130,8 @@ def raise_for_code(code: int, shown: str, output: bytes) -> None:
     if code == 0:
         return
     ending = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-    advice = advice_on(output)
+    # `sudo -l` says nothing at all of a command that it does not allow.
+    advice = advice_on(output) or (_SUDO if "sudo -n -l " in shown and not output.strip() else "")
     message = f"{shown} {ending}{last_words(output)}" + (f". {advice[0].upper()}{advice[1:]}" if advice else "")
     raise RestartFailed(message, exit_code=code)
 

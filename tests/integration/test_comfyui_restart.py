@@ -178,6 +178,9 @@ def test_whether_a_restart_would_be_allowed_is_asked_without_doing_it(tmp_path, 
     assert out.read_text().splitlines() == ["-n -l systemctl restart comfyui@0", "-n -l true restart comfyui@0"]
     with pytest.raises(RestartFailed, match="no such program"):
         CommandRestart(("no-such-program", "restart")).check()
+    script(tmp_path, "exit 1").rename(tmp_path / "sudo")
+    with pytest.raises(RestartFailed, match=r"exit code 1\. Sudo asks for a password there.*sudoers line"):
+        CommandRestart(("sudo", "-n", "systemctl", "restart", "comfyui@9")).check()
 
 
 @pytest.mark.parametrize("unit", ["", "--force", "-H host"])
