@@ -13,8 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property, partial
 
 from db.errors import DatabaseError
+from db.phases import PhaseTimeStore
 from db.placements import Placements
 from db.store import RunView, Store
 from orchestrator.clock import Clock
@@ -27,6 +29,7 @@ from orchestrator.engines.local import PromptEngine, run_local
 from orchestrator.fleet import Fleet, Instance
 from orchestrator.log import Logger
 from orchestrator.observer import Observer
+from orchestrator.phases import PhaseTimes
 from orchestrator.placement import Placement
 from orchestrator.remedies import Breaker
 from orchestrator.runner import Runner
@@ -69,6 +72,11 @@ class Lanes:
         """Return who decides where the runs of a ComfyUI step go, and tell it of the step."""
         self.fleet.expect(step, workflow, usual=Placements(self.store.engine).seconds_by_instance(step))
         return self.fleet.cards
+
+    @cached_property
+    def phases(self) -> PhaseTimes:
+        """Return how long prompts may be silent, by what earlier ones took."""
+        return PhaseTimes(PhaseTimeStore(self.store.engine, self.clock.now))
 
     def run_local_step(self, step: LocalStep, runs: Sequence[RunView], *, may_start: _MayStart) -> StepOutcome:
         """Run a step on the CPU for all items. Blocks until the step is over."""
@@ -128,7 +136,14 @@ class Lanes:
     def engine(self, step: ComfyStep, workflow: Workflow, instance: Instance, drive: Drive) -> PromptEngine:
         """Return what runs the prompts of a step on an instance, and tells the drive of them."""
         drive.treating.fall_back_on([rung.name for rung in workflow.manifest.fallbacks])
-        return PromptEngine(step, workflow, instance.session, drive)
+        limits = partial(
+            self.phases.of_prompt,
+            workflow.manifest.name,
+            instance.name,
+            timing=workflow.manifest.timing,
+            boot=lambda: instance.treated,
+        )
+        return PromptEngine(step, workflow, instance.session, drive, limits)
 
     def _join(self, drive: Drive, threads: Sequence[threading.Thread]) -> StepOutcome:
         for thread in threads:
@@ -157,7 +172,15 @@ class Drive:
         self.outcome = StepOutcome()
         self.crash: BaseException | None = None  # the database is gone, or a defect: the night cannot go on
         self.collectors = ThreadPoolExecutor(max_workers=8, thread_name_prefix="collect")
-        parts = NightParts(lanes.fleet, lanes.runner, lanes.log, lanes.observer, lanes.stop, lanes.suspicion)
+        parts = NightParts(
+            lanes.fleet,
+            lanes.runner,
+            lanes.log,
+            lanes.observer,
+            lanes.stop,
+            lanes.suspicion,
+            cooled=lanes.phases.cooled,
+        )
         self.treating = Treating(parts, queue, self.outcome, breaker)
 
     # --- lanes -------------------------------------------------------------------------------------------------

@@ -18,10 +18,10 @@ from db.phases import PhaseRow
 from steps.demands import Phase, Timing
 
 FACTOR = 3.0
-SLACK_S = 30.0
-"""A limit is the longest silence so many times over, and so many seconds more."""
-LEAST_S = 60.0
-"""No learned limit is shorter: garbage collection, a busy disk or a neighbour takes as long."""
+SLACK = 0.1
+"""A limit is the longest silence so many times over, and this share of the manifest's `idle_timeout_s` more."""
+LEAST = 0.2
+"""No learned limit is less than this share of it: garbage collection, a busy disk or a neighbour takes as long."""
 ENOUGH = 3
 """So many prompts have to end well before what they took may shorten the manifest's own limit."""
 COLD = "-c"
@@ -51,8 +51,9 @@ def limit_of(timing: Timing, phase: Phase, *, known: PhaseRow | None) -> float:
     floor_s = timing.phases.get(phase, 0.0)
     if known is None:
         return max(floor_s, timing.idle_timeout_s)
-    learned_s = max(floor_s, LEAST_S, known.longest_s * FACTOR + SLACK_S)
-    return learned_s if known.samples >= ENOUGH else max(learned_s, timing.idle_timeout_s)
+    idle_s = timing.idle_timeout_s
+    learned_s = max(floor_s, LEAST * idle_s, known.longest_s * FACTOR + SLACK * idle_s)
+    return learned_s if known.samples >= ENOUGH else max(learned_s, idle_s)
 
 
 class PhaseTimes:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from orchestrator.comfyui.errors import ComfyUIError
 from orchestrator.errors import ExitCode
 from orchestrator.ladder import LADDERS, Before, Rung, Where
-from orchestrator.phases import ENOUGH, FACTOR, LEAST_S, SLACK_S
+from orchestrator.phases import ENOUGH, FACTOR, LEAST, SLACK
 from orchestrator.suspicion import MOST_RESTARTS
 from steps.errors import Remedy, StepError
 from steps.registry import default_steps
@@ -181,9 +181,10 @@ _STALLS = (
     "",
     "For each workflow, card and phase (load, encode, sample, decode, save), Nightreel remembers the longest silence",
     "that ended well; apart from the others for the first prompt after a restart or another workflow, which loads its",
-    f"models. A prompt that is silent for {FACTOR:g} times as long and {SLACK_S:g} seconds more counts as hung, but",
-    f"never before what `timing.phases` of its manifest says, or {LEAST_S:g} seconds. Until {ENOUGH} prompts have",
-    "ended well, `timing.idle_timeout_s` is the least that counts. A limit that struck is not trusted again before a prompt",
+    f"models. A prompt that is silent for {FACTOR:g} times as long, and {SLACK:.0%} of `timing.idle_timeout_s` of its",
+    "manifest more, counts as hung; but never before what `timing.phases` says of the phase, or before",
+    f"{LEAST:.0%} of `timing.idle_timeout_s`. Until {ENOUGH} prompts have ended well, that itself is the least that",
+    "counts. A limit that struck is not trusted again before a prompt",
     "has ended well: the next one gets at least `timing.idle_timeout_s`, so that a slower driver or a larger picture",
     "costs one try and not the night.",
     "",

@@ -8,7 +8,7 @@ and to whoever watches.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -49,6 +49,7 @@ class NightParts:
     observer: Observer
     stop: StopSignal
     suspicion: Suspicion = field(default_factory=Suspicion)
+    cooled: Callable[[str], None] = lambda card: None  # told when a card was freed of its models
 
 
 def cards_of(fleet: Fleet) -> tuple[Card, ...]:
@@ -162,6 +163,8 @@ class Treating:
         return kept and not self._is_too_small(run, decision, instance)
 
     def _treat(self, instance: Instance, before: Before, *, task: Task, reason: str, seen: int) -> bool:
+        if before is Before.FREE:
+            self._night.cooled(instance.name)
         return self._night.fleet.treat(instance, before, seen=seen, reason=reason, prompt_id=task.prompt_id)
 
     def _is_too_small(self, run: RunView, decision: Decision, instance: Instance) -> bool:

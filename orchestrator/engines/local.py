@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from orchestrator.comfyui.progress import Progress, Started
 from orchestrator.comfyui.replies import HistoryEntry
 from orchestrator.comfyui.salvage import output_prefix
 from orchestrator.comfyui.session import InstanceSession
+from orchestrator.comfyui.watch import StallLimits
 from orchestrator.comfyui.workflow import Workflow
 from orchestrator.engines.base import Execution, Listener, Task, Tick
 from steps.base import ComfyStep, Context, LocalStep
@@ -53,6 +55,7 @@ class PromptEngine:
     workflow: Workflow
     session: InstanceSession
     listener: Listener
+    limits: Callable[[], StallLimits] | None = None  # how long each prompt may be silent; None: as the manifest says
 
     def submit(self, task: Task, *, stop: threading.Event) -> None:
         """Bind, upload the inputs, and put the prompt into the instance's queue.
@@ -87,7 +90,7 @@ class PromptEngine:
         try:
             return self.session.wait(
                 task.prompt_id,
-                idle_timeout_s=timing.idle_timeout_s,
+                idle_timeout_s=timing.idle_timeout_s if self.limits is None else self.limits(),
                 total_timeout_s=timing.total_timeout_s,
                 on_progress=lambda news: self._tell(task, news),
                 stop=stop,
