@@ -113,7 +113,7 @@ class Child:
 
     @property
     def _record_path(self) -> Path:
-        return self._folder.with_name(f"{self._folder.name}.json")
+        return _record_of(self._folder)
 
     def _spawn(self, *, port: int) -> None:
         try:
@@ -235,12 +235,7 @@ class Child:
             return False
 
     def _read_record(self) -> _Record | None:
-        try:
-            loaded = json.loads(self._record_path.read_bytes())
-            identity = str(loaded.get("identity", ""))
-            return _Record(int(loaded["pid"]), str(loaded["born"]), str(loaded["address"]), identity)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None
+        return _read(self._record_path)
 
     def _tail(self) -> str:
         try:
@@ -291,6 +286,25 @@ def _family(pid: int, born: str) -> dict[int, str]:
         found |= generation
         generation = {child for child, parent in parents.items() if parent in generation} - found
     return {one: started for one in found - {pid} if (started := _born(one))}
+
+
+def running_address(folder: Path) -> str | None:
+    """Return the address of the process of ours that lives in a folder; None when none runs there."""
+    record = _read(_record_of(folder))
+    return record.address if record is not None and _is_alive(record) else None
+
+
+def _record_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.json")
+
+
+def _read(path: Path) -> _Record | None:
+    try:
+        loaded = json.loads(path.read_bytes())
+        identity = str(loaded.get("identity", ""))
+        return _Record(int(loaded["pid"]), str(loaded["born"]), str(loaded["address"]), identity)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _born(pid: int) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from db.errors import CannotSendBack, NotFound, StaleItem
 from db.states import State
-from db.store import ItemView, Store
+from db.store import AttemptView, ItemView, Store
 from orchestrator.errors import NotFoundError
 from orchestrator.home import Home
 from orchestrator.review.pool import take_out_of_pool
@@ -80,8 +80,11 @@ def _not_now(item: ItemView) -> str:
     return f"item {item.item_id} is {item.state}: what is missing of it is made by nightreel resume, or the next night"
 
 
-def abort_item(store: Store, item_id: int, *, reason: str) -> None:
+def abort_item(store: Store, item_id: int, *, reason: str) -> tuple[AttemptView, ...]:
     """Abort an item.
+
+    Returns:
+        The tries of it that had not ended: their prompts are to be withdrawn (`withdrawing.py`).
 
     Raises:
         NotFoundError: there is no such item, or it is over already.
@@ -92,7 +95,7 @@ def abort_item(store: Store, item_id: int, *, reason: str) -> None:
     if item.state is State.COMPLETE:
         raise NotFoundError(f"item {item_id} is COMPLETE; reject its videos with: nightreel review")
     try:
-        store.abort_item(item_id, reason=reason)
+        return store.abort_item(item_id, reason=reason)
     except StaleItem as error:
         raise NotFoundError(f"item {item_id} moved on at this very moment; look at it with: nightreel show") from error
 

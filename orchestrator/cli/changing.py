@@ -114,10 +114,14 @@ def abort(
 ) -> None:
     """Turn an item down: nothing more of it is made."""
     from orchestrator.verdicts import abort_item
+    from orchestrator.withdrawing import withdraw_prompts
 
-    _, store = open_home(settings_of())
-    abort_item(store, item, reason=reason)
+    settings = settings_of()
+    home, store = open_home(settings)
+    live = abort_item(store, item, reason=reason)
     say(f"item {item} is aborted")
+    for problem in withdraw_prompts(live, settings, home):
+        say(f"a prompt of it runs to its end, for nothing: {problem}")
 
 
 @app.command()
