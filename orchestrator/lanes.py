@@ -316,9 +316,19 @@ class Drive:
                 self._fail(run, task, error, instance=instance, seen=seen)
 
     def _fail(self, run: RunView, task: Task, error: Exception, *, instance: Instance, seen: int) -> None:
+        if self._has_ended(task):  # its item was aborted, and its prompt withdrawn: nobody is to blame
+            self.lanes.runner.put_back(run, task, "its item was aborted")
+            self.queue.settled(run.run_id)
+            self.lanes.observer.run_finished(task, "put back")
+            return
         if isinstance(error, PromptLost):
             self._tell("attempt.lost", task)
         self.treating.treat(run, task, error, instance=instance, seen=seen)
+
+    def _has_ended(self, task: Task) -> bool:
+        """Tell whether somebody else has ended a try meanwhile."""
+        tries = self.lanes.store.attempts_of_run(task.run_id)
+        return any(one.attempt_id == task.attempt_id and one.outcome is not None for one in tries)
 
     def _tell(self, event: str | None, task: Task) -> None:
         """Write down what became of a prompt whose end nobody saw."""
