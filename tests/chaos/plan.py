@@ -87,7 +87,8 @@ class Plan:
             return True
         blamed = sum(BLAMED.get(facts["kind"], 0) * _strikes(facts) for _, _, facts in self.faults)
         spared = sum(_strikes(facts) for _, _, facts in self.faults) + len(self.kills) + len(self.cards)
-        return blamed >= self.attempts or spared > self.uncounted
+        enough = min(self.attempts, 2)  # two failures on two cards are enough where others come through
+        return blamed >= enough or spared > self.uncounted
 
     def __str__(self) -> str:
         """Return the plan for people."""
@@ -115,6 +116,7 @@ class Plan:
 BLAMED = {
     "error": 1,
     "oom": 1,
+    "poison": 1,
     "hang": 2,  # whoever waits behind it may lose patience with the queue
     "zombie": 2,
     "truncate_file": 1,
@@ -209,6 +211,7 @@ MAKERS: dict[str, tuple[int, Maker]] = {
     "hang": (3, _hang),
     "oom": (3, _oom),
     "error": (3, _error),
+    "poison": (2, _plain("poison")),
     "zombie": (2, _plain("zombie")),
     "stall": (2, _stall),
     "drop_socket": (3, _plain("drop_socket")),

@@ -23,6 +23,7 @@ from db.states import MOVES
 from tests.chaos import wasted
 from tests.chaos.ledger import lines_of
 from tests.chaos.pipeline import PIPELINES, SIDE_PX, TURNED_DOWN, StepPlan, note_of, strip_of
+from tests.chaos.plan import BLAMED
 
 if TYPE_CHECKING:
     from tests.chaos.night import Night
@@ -83,6 +84,7 @@ def judge(night: Night) -> list[str]:
     rules = (
         _lives,
         _items,
+        _causes,
         _database,
         _artifacts,
         _contents,
@@ -151,15 +153,41 @@ def _items(night: Night) -> Iterator[str]:
             expected.add("FAILED")
         if row["state"] not in expected:
             yield f"item {row['id']} ({row['title']}) ended {row['state']}, not {' or '.join(sorted(expected))}"
-    failed = ask(
+    yield from _failed(night)
+
+
+def _failed(night: Night) -> Iterator[str]:
+    """A run FAILED because its tries were spent, because it failed on two cards, or because no rung was left."""
+    tries = ask(
         night.home,
-        "SELECT step_run.id, step_run.step, count(attempt.id) AS tries FROM step_run LEFT JOIN attempt "
-        "ON run_id = step_run.id AND attempt.generation = step_run.generation AND outcome = 'failed' AND counted "
-        "WHERE state = 'FAILED' GROUP BY step_run.id",
+        "SELECT run_id, attempt.step, instance, counted, error_class, rung FROM attempt JOIN step_run "
+        "ON step_run.id = run_id AND attempt.generation = step_run.generation "
+        "WHERE state = 'FAILED' AND outcome = 'failed' ORDER BY attempt.id",
     )
-    for row in failed:
-        if row["tries"] < night.plan.attempts:
-            yield f"run {row['id']} ({row['step']}) FAILED after {row['tries']} of {night.plan.attempts} tries"
+    for run_id, group in itertools.groupby(tries, key=lambda row: row["run_id"]):
+        mine = list(group)
+        counted = [row for row in mine if row["counted"]]
+        why = mine[-1]["rung"]
+        fits = {
+            "spent": len(counted) >= night.plan.attempts,
+            "suspected": len({row["instance"] for row in counted}) >= 2,
+            "exhausted": sum(1 for row in mine if row["error_class"] == "OutOfMemory") >= 2,
+        }
+        if not fits.get(why, False):
+            told = ", ".join(f"{row['error_class']} on {row['instance']}" for row in mine)
+            yield f"run {run_id} ({mine[-1]['step']}) FAILED as {why} after {told}"
+
+
+def _causes(night: Night) -> Iterator[str]:
+    """Tries that speak against items are as many as what struck could have cost, and no more."""
+    rows = ask(
+        night.home, "SELECT error_class FROM attempt WHERE outcome = 'failed' AND counted AND prompt_id IS NOT NULL"
+    )
+    struck = Counter(line["kind"] for line in night.ledger if line["event"] == "strike")
+    most = sum(BLAMED.get(kind, 0) * count for kind, count in struck.items())
+    if len(rows) > most:
+        classes = ", ".join(sorted(row["error_class"] for row in rows))
+        yield f"{len(rows)} tries were held against items ({classes}); what struck explains {most}: {dict(struck)}"
 
 
 def _database(night: Night) -> Iterator[str]:
