@@ -140,6 +140,12 @@ class Cards:
             self._stations[name] = replace(station, lacks={**station.lacks, step: missing})
             return self.hopeless(step, self._stations) is None
 
+    def lacks(self, name: str, step: str) -> bool:
+        """Tell whether an instance was left out of a step."""
+        with self._lock:
+            station = self._stations.get(name)
+            return station is not None and step in station.lacks
+
     def vram_gb(self, name: str) -> float | None:
         """Return the memory of an instance's card, GiB; None when it is not known."""
         with self._lock:

@@ -249,8 +249,10 @@ class Fleet:
     def leave_out_of(self, instance: Instance, step: str, error: Exception) -> bool:
         """Give an instance no more runs of a step, as it lacks something; False when no other could take them."""
         missing = str(getattr(error, "reason", error))
+        is_news = not self.cards.lacks(instance.name, step)
         is_left_to_others = self.cards.leave_out(instance.name, step, missing)
-        self._log.warning("instance.left_out", instance=instance.name, step=step, missing=missing)
+        if is_news:
+            self._log.warning("instance.left_out", instance=instance.name, step=step, missing=missing)
         return is_left_to_others
 
     def expect(self, step: str, workflow: Workflow, *, usual: Mapping[str, float]) -> None:

@@ -13,7 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from db.store import RunView
-from orchestrator.comfyui.errors import ComfyUIError, CudaPoisoned
+from orchestrator.comfyui.errors import (
+    ComfyUIError,
+    CudaPoisoned,
+    MissingModel,
+    MissingNodeClass,
+    NotComfyUI,
+    UnsupportedServer,
+)
 from orchestrator.engines.base import Task
 from orchestrator.fleet import Fleet, Instance, can_restart
 from orchestrator.ladder import LADDERS, Card
@@ -57,6 +64,10 @@ def cards_of(fleet: Fleet) -> tuple[Card, ...]:
     return tuple(Card(one.name, one.vram_gb, can_restart(one)) for one in fleet.usable())
 
 
+LACKING = (MissingNodeClass, MissingModel, NotComfyUI, UnsupportedServer)
+"""What is wrong with one instance, and need not be with the others."""
+
+
 class Treating:
     """Treats the failed tries of one step. All methods may be called from any thread."""
 
@@ -88,6 +99,8 @@ class Treating:
             error = DiskFull(f"no room left on the disk: {error}")
         if not isinstance(error, (StepError, ComfyUIError)):
             self._night.log.error("defect", run_id=run.run_id, attempt_id=task.attempt_id, exc_info=error)
+        if instance is not None and self._leaves_to_others(run, task, error, instance=instance):
+            return
         blame = Blame.NOBODY if instance is None else self._blame(run, error, instance, seen)
         decision = self._night.runner.failed(
             run,
@@ -110,6 +123,16 @@ class Treating:
         else:
             self._queue.settled(run.run_id)
             self._night.observer.run_finished(task, "failed" if decision.verdict is Verdict.FAIL else "put back")
+
+    def _leaves_to_others(self, run: RunView, task: Task, error: Exception, *, instance: Instance) -> bool:
+        """Leave an instance that lacks what a step needs out of that step, as long as another has it."""
+        if not isinstance(error, LACKING) or not self._night.fleet.leave_out_of(instance, run.step, error):
+            return False
+        self._night.runner.put_back(run, task, f"{type(error).__name__}: {error}")
+        self._queue.again(run.run_id, delay_s=0, failed_on=None)
+        self._night.observer.note(f"{instance.name} is left out of step {run.step}: {error}")
+        self._night.observer.run_finished(task, "put back")
+        return True
 
     # -- who is to blame ----------------------------------------------------------------------------------------------
 
