@@ -71,6 +71,7 @@ class StepQueue:
         self._waiting = [self._enter(run, now, (whereabouts or {}).get(run.run_id)) for run in runs]
         self._taken: dict[int, tuple[Entry, str]] = {}
         self._in_flight: dict[str, int] = dict.fromkeys(workers, 0)
+        self._forgotten: set[str] = set()  # workers that are left out: no run is kept for them
         self._used: set[str] = set()  # workers that have taken something
         self._resting: Counter[str] = Counter()  # by worker: how many wait for it to be idle
         self.stopped_because: str | None = None
@@ -162,7 +163,7 @@ class StepQueue:
             entry = self._release(run_id)
             failed = entry.waiting.failed_on | ({failed_on} if failed_on is not None else set())
             due = self._clock.monotonic() + delay_s
-            entry.waiting = replace(entry.waiting, since=due, failed_on=failed, only_on=only_on)
+            entry.waiting = replace(entry.waiting, since=due, failed_on=failed, only_on=only_on - self._forgotten)
             self._waiting.append(entry)
             self._changed.notify_all()
 
@@ -170,6 +171,9 @@ class StepQueue:
         """Leave an instance out from now on; False when none is left."""
         with self._changed:
             self._in_flight.pop(worker, None)
+            self._forgotten.add(worker)
+            for entry in self._waiting:
+                entry.waiting = replace(entry.waiting, only_on=entry.waiting.only_on - self._forgotten)
             if not self._in_flight:
                 self._stop(NO_INSTANCE)
             self._changed.notify_all()
