@@ -22,6 +22,8 @@ PATIENCE_S = 60.0
 """A retry that is due later than this is not waited for: loading other models costs less."""
 LATE_FACTOR = 3.0
 """What takes so many times as long as usual, and `PATIENCE_S` more, may hang: nobody waits for it."""
+STUCK_S = 10.0
+"""A card that is given nothing for so long does not count as one that will take what is ready."""
 ESTIMATES_S = 5.0
 """How old an estimate may be."""
 
@@ -32,6 +34,7 @@ class _Place:
 
     step: str | None = None
     been: set[str] = field(default_factory=set)
+    idle_since: float | None = None  # monotonic seconds: it asks for what is ready at its step, and is not given it
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,8 @@ class Board:
         with self._changed:
             self._changes += 1
             self._own[worker] = self._changes
+            if worker in self._places:
+                self._places[worker].idle_since = None
             self._changed.notify_all()
 
     def look(self) -> None:
@@ -201,7 +206,11 @@ class Board:
             outlook = self.outlook()
             cards = [self._describe(name, outlook) for name in self._sources.cards()]
             mine = next((one for one in cards if one.name == card), None) or self._describe(card, outlook)
-            return plan_next(mine, cards, list(self._shapes.values()), outlook, workers=self._workers)
+            plan = plan_next(mine, cards, list(self._shapes.values()), outlook, workers=self._workers)
+            place = self._places.get(card)
+            if place is not None and plan.step == place.step and place.idle_since is None:
+                place.idle_since = self._clock.monotonic()
+            return plan
 
     def decide(self, card: str) -> Plan:
         """Return what a card should do now, and put it where it goes."""
@@ -213,7 +222,7 @@ class Board:
 
     def _put(self, card: str, step: str) -> None:
         place = self._places.setdefault(card, _Place())
-        place.step = step
+        place.step, place.idle_since = step, None
         models = self._shapes[step].models
         if models is not None:
             place.been.add(models)
@@ -226,4 +235,5 @@ class Board:
             for step, found in outlook.items()
             if found.ready and self._is_on_card(step)
         }
-        return Card(name, place.step, frozenset(place.been), self._refused.get(name, frozenset()), shut)
+        is_stuck = place.idle_since is not None and self._clock.monotonic() - place.idle_since > STUCK_S
+        return Card(name, place.step, frozenset(place.been), self._refused.get(name, frozenset()), shut, is_stuck)

@@ -95,6 +95,7 @@ class Overlap:
         self._drives = {step.name: self._drive(step) for step in steps}
 
     def _drive(self, step: Step) -> Drive:
+        workflow = self._workflows.get(step.name)
         queue = OpenQueue(
             clock=self._lanes.clock,
             changed=self._changed,
@@ -103,14 +104,12 @@ class Overlap:
             may_start=lambda run, ahead: self._policy.may_start(self._board.estimated_s(run.step))(run, ahead),
             released=self._board.note,
             stop=self._lanes.stop.finish,
-            placement=self._lanes.placement(step.name, self._workflows[step.name])
-            if step.name in self._workflows
-            else None,
+            placement=None if workflow is None else self._lanes.placement(step.name, workflow),
         )
         self._board.queues[step.name] = queue
         drive = Drive(self._lanes, queue, Breaker(self._lanes.same_reason))
-        if step.name in self._workflows:
-            drive.treating.fall_back_on([rung.name for rung in self._workflows[step.name].manifest.fallbacks])
+        if workflow is not None:
+            drive.treating.fall_back_on([rung.name for rung in workflow.manifest.fallbacks])
         return drive
 
     def run(self, adopted: Sequence[Adopted]) -> Overlapped:

@@ -47,6 +47,7 @@ class Card:
     been: frozenset[str] = frozenset()  # models that it has loaded tonight
     refuses: frozenset[str] = frozenset()  # steps that it can never take
     shut: Mapping[str, int] = field(default_factory=dict)  # step -> how many of its ready runs are for other cards
+    is_stuck: bool = False  # it has done nothing for a while although something was ready: placement holds it back
 
     def open(self, step: str, ready: int) -> int:
         """Return how many of a step's ready runs this card could take."""
@@ -268,7 +269,8 @@ class _Table:
 
     def is_worth_joining(self, models: str) -> bool:
         """Tell whether more is ready than the cards that have these models will take at once."""
-        busy = [one for one in self._there(models) if any(self._open(one, step) for step in self._mine(models))]
+        able = [one for one in self._there(models) if not one.is_stuck]
+        busy = [one for one in able if any(self._open(one, step) for step in self._mine(models))]
         return sum(self._open(self._card, step) for step in self._mine(models)) > len(busy)
 
     def comes_by_itself(self, models: str, *, without: Card) -> bool:

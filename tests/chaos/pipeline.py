@@ -87,7 +87,12 @@ MANIFEST = {
         "prefix": {"node": "OUT_IMAGE", "input": "filename_prefix", "from": "prefix"},
     },
     "outputs": {"image": {"node": "OUT_IMAGE", "key": "images", "media": "image"}},
-    "timing": {"expected_s": 1, "idle_timeout_s": 9, "total_timeout_s": 60},  # seconds of the compressed clock
+    "timing": {  # seconds of the compressed clock
+        "expected_s": 1,
+        "idle_timeout_s": 10,
+        "total_timeout_s": 60,
+        "phases": {phase: {"idle_timeout_s": 8} for phase in ("load", "sample", "decode", "save")},
+    },
 }
 
 

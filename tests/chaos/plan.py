@@ -87,7 +87,8 @@ class Plan:
             return True
         blamed = sum(BLAMED.get(facts["kind"], 0) * _strikes(facts) for _, _, facts in self.faults)
         spared = sum(_strikes(facts) for _, _, facts in self.faults) + len(self.kills) + len(self.cards)
-        return blamed >= self.attempts or spared > self.uncounted
+        enough = min(self.attempts, 2)  # two failures on two cards are enough where others come through
+        return blamed >= enough or spared > self.uncounted
 
     def __str__(self) -> str:
         """Return the plan for people."""

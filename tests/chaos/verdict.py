@@ -179,9 +179,14 @@ def _failed(night: Night) -> Iterator[str]:
 
 
 def _causes(night: Night) -> Iterator[str]:
-    """Tries that speak against items are as many as what struck could have cost, and no more."""
+    """Tries that speak against items are as many as what struck could have cost, and no more.
+
+    Silence is left out: on a machine that does too much at once a card may be silent for no other reason.
+    """
     rows = ask(
-        night.home, "SELECT error_class FROM attempt WHERE outcome = 'failed' AND counted AND prompt_id IS NOT NULL"
+        night.home,
+        "SELECT error_class FROM attempt WHERE outcome = 'failed' AND counted AND prompt_id IS NOT NULL "
+        "AND error_class <> 'Hung'",
     )
     struck = Counter(line["kind"] for line in night.ledger if line["event"] == "strike")
     most = sum(BLAMED.get(kind, 0) * count for kind, count in struck.items())
@@ -373,6 +378,7 @@ def _waste(night: Night) -> Iterator[str]:
     for line in night.ledger:
         causes[line["event"]] += 1
     kills = sum(1 for lived in night.lives if lived.killed) + len(night.plan.kills)
-    most = causes["strike"] + causes["restart"] + kills
+    hung = len(ask(night.home, "SELECT id FROM attempt WHERE error_class = 'Hung'"))
+    most = causes["strike"] + causes["restart"] + kills + hung
     if found.wasted_prompts > most:
         yield f"{found.wasted_prompts} undisturbed prompts were thrown away, for {most} causes at most: {found}"

@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,9 +19,14 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from orchestrator.clock import SystemClock
+from orchestrator.comfyui.client import ComfyClient
 from orchestrator.comfyui.errors import RestartFailed
+from orchestrator.comfyui.identity import identity
+from orchestrator.comfyui.readiness import restart_and_wait
 from orchestrator.comfyui.ssh import SshTarget
 from tests.faults.ssh_hosts import RESTART, AsyncSshHost, OpenSshHost, SshHost, has_openssh, write_key
+from tests.integration.comfyui_embedded import embedded
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -92,6 +98,24 @@ def test_what_would_be_done_can_be_asked_without_doing_it(host):
     host.restarter(command="printf").check()
     with pytest.raises(RestartFailed, match="exit code"):
         host.restarter(command="no-such-program now").check()
+
+
+def test_a_server_restarted_over_ssh_is_another_process_and_ready(host, tmp_path):
+    """The whole way: login, sudo, a server that is left in the background, and the proof that it is a new one."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    with embedded(folder) as server:
+        assert server.process is not None
+        port = server.url.rpartition(":")[2]
+        again = f"'{sys.executable}' -m orchestrator.embedded --port {port} --directory '{folder}' --idle-exit-s 20"
+        host.program("sudo", f'kill -KILL {server.process.pid}; {again} & echo $! >> "$LOG.pids"')
+        client = ComfyClient(server.url, client_id="x", clock=SystemClock())
+        before = identity(client)
+        restarted = restart_and_wait(
+            host.restarter(timeout_s=20), client, timeout_s=40, clock=SystemClock(), needed=["SaveImage"]
+        )
+        assert restarted.boot_id not in (None, before)
+        client.close()
 
 
 # -- whom we trust ----------------------------------------------------------------------------------------------------

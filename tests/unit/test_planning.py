@@ -168,6 +168,12 @@ def test_no_card_loads_models_for_what_others_will_take_at_once():
     assert plan(many, others=[card1]).step == "audio"
 
 
+def test_a_card_that_is_held_back_is_not_counted_on():
+    """Another program fills its memory, say: the other card loads the models too."""
+    outlook = ahead(runs_of(1, *UP_TO_REALISTIC, "script"))
+    assert plan(outlook, others=[Card("card1", "audio", frozenset({"tts"}), is_stuck=True)]).step == "audio"
+
+
 def test_a_run_that_only_another_card_may_take_is_not_waited_for():
     """It found no room on this card; the larger one comes for it although this one has the models already."""
     outlook = ahead(runs_of(1, *UP_TO_REALISTIC, "script"))
