@@ -8,9 +8,14 @@ import sys
 
 MEASURES = {
     "replay_active_ratio": "benchmarks.replay",
+    "overlap_active_ratio": "benchmarks.overlap",
     "gap_median_ms": "benchmarks.gap",
     "gap_p99_ms": "benchmarks.gap",
+    "gap_two_cards_median_ms": "benchmarks.gap_two_cards",
     "cards16_speedup": "benchmarks.cards",
+    "cards64_cpu_cores": "benchmarks.cards64",
+    "cards64_memory_growth_mib": "benchmarks.cards64",
+    "dead_card_ratio": "benchmarks.dead_card",
     "status_s": "benchmarks.state",
     "moves_per_s": "benchmarks.state",
     "catalogue_30000_s": "benchmarks.state",

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,6 +34,7 @@ SECONDS = 0.15  # a prompt, without reading and writing its pictures
 SIZE = (576, 1024)
 OUTPUTS = {"image": OutputSpec.model_validate({"node": "OUT", "media": "image", "width": 576, "height": 1024})}
 QUEUED = 2
+GraphOf = Callable[[str], dict[str, Any]]  # server-side name of a picture -> prompt
 
 
 @contextmanager
@@ -77,10 +78,10 @@ def graph_of(name: str) -> dict[str, Any]:
     }
 
 
-def run_one(session: InstanceSession, picture: Path) -> HistoryEntry:
+def run_one(session: InstanceSession, picture: Path, graph: GraphOf = graph_of) -> HistoryEntry:
     """Upload, submit, wait."""
     prompt_id = str(uuid.uuid4())
-    session.submit(prompt_id, graph_of(session.client.upload(picture)))
+    session.submit(prompt_id, graph(session.client.upload(picture)))
     return session.wait(prompt_id, idle_timeout_s=30, total_timeout_s=60)
 
 
@@ -100,7 +101,9 @@ def run_in_turn(session: InstanceSession, pictures: list[Path], into: Path) -> l
     return entries
 
 
-def run_fed(session: InstanceSession, pictures: list[Path], into: Path) -> list[HistoryEntry]:
+def run_fed(
+    session: InstanceSession, pictures: list[Path], into: Path, *, graph_of: GraphOf = graph_of
+) -> list[HistoryEntry]:
     """Keep the queue filled, as a night does: two threads feed, others fetch."""
     entries: list[HistoryEntry] = []
     numbers, lock = itertools.count(), threading.Lock()
@@ -112,7 +115,7 @@ def run_fed(session: InstanceSession, pictures: list[Path], into: Path) -> list[
                     number = next(numbers)
                 if number >= len(pictures):
                     return
-                entry = run_one(session, pictures[number])
+                entry = run_one(session, pictures[number], graph_of)
                 with lock:
                     entries.append(entry)
                 fetchers.submit(fetch, session, entry, into)

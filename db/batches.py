@@ -17,7 +17,8 @@ from sqlalchemy import Connection, exists, insert, select, update
 from db.errors import BatchBusy, NotFound
 from db.models import ATTEMPTS, BATCH_ITEMS, BATCHES, ITEMS, PAINTING_LISTS, PAINTINGS, RUNS
 from db.moves import About, advance, record
-from db.states import CLAIMABLE, State
+from db.runs import settle_item
+from db.states import CLAIMABLE, SETTLED, State
 from db.views import StepSpec
 
 
@@ -43,6 +44,7 @@ def open_batch(conn: Connection, opening: Opening, *, at: datetime) -> int:
         origin = "redo" if item.state is State.REDO else "carried"
         _add_to_batch(conn, batch_id, item.id, origin=origin, position=position, at=at)
         _insert_missing_runs(conn, item.id, opening.steps, languages=item.languages)
+        _settle_if_over(conn, item.id, opening.steps, batch_id=batch_id, at=at)
     missing = max(0, opening.count - len(waiting))
     for position, painting_id in enumerate(draw(conn, opening.list_name, seed=opening.seed, count=missing)):
         item_id = _insert_item(conn, painting_id, batch_id=batch_id, languages=opening.languages)
@@ -154,6 +156,17 @@ def _insert_missing_runs(
     ]
     if missing:
         conn.execute(insert(RUNS), missing)
+
+
+def _settle_if_over(
+    conn: Connection, item_id: int, steps: Sequence[StepSpec], *, batch_id: int, at: datetime
+) -> None:
+    """Settle an item that waits only for steps which have left the pipeline: nobody would ever claim their runs."""
+    names = [step.name for step in steps]
+    states = conn.execute(select(RUNS.c.state).where(RUNS.c.item_id == item_id, RUNS.c.step.in_(names))).scalars().all()
+    if states and all(state in SETTLED for state in states):
+        advance(conn, ITEMS, item_id, "item.started", at=at, about=About(batch_id, item_id))
+        settle_item(conn, item_id, at=at, batch_id=batch_id, needs=dict.fromkeys(names, ()))
 
 
 def _runs_of(item_id: int) -> Any:

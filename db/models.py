@@ -189,6 +189,8 @@ class Attempt(Record, table=True):
     error_class: str | None = Field(default=None, max_length=100)
     error_message: str | None = Field(default=None, sa_type=OutsideText)
     remedy: str | None = Field(default=None, max_length=40)
+    fallback: str | None = Field(default=None, max_length=60)  # the manifest's rung that this try ran on
+    rung: str | None = Field(default=None, max_length=80)  # of the ladder of errors: what its failure led to
 
 
 class Artifact(Record, table=True):

@@ -63,7 +63,7 @@ _ATTEMPTS_QUERY = select(
     RUNS.c.item_id,
     RUNS.c.variant,
     *_columns(ATTEMPTS, "run_id batch_id step generation number instance prompt_id seed claimed_at queued_at"),
-    *_columns(ATTEMPTS, "started_at finished_at outcome counted error_class error_message remedy"),
+    *_columns(ATTEMPTS, "started_at finished_at outcome counted error_class error_message remedy fallback rung"),
 ).join(RUNS, RUNS.c.id == ATTEMPTS.c.run_id)
 _RUNS_QUERY = select(
     RUNS.c.id.label("run_id"),

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from db import placements
 from db.errors import CannotSendBack, Conflict, NotFound, StaleItem, StaleRun
 from db.models import ARTIFACTS, ATTEMPTS, ITEMS, RUNS
 from db.moves import About, advance
@@ -34,6 +35,8 @@ class Claim:
     instance: str | None
     prompt_id: str | None
     seed: int
+    placement: Mapping[str, Any] | None = None  # why this instance, why now; JSON values
+    fallback: str | None = None  # the manifest's rung that it runs on
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ def claim(conn: Connection, claimed: Claim, *, at: datetime) -> AttemptView:
     if run.item_state in SETTLED:
         raise StaleRun(f"run {run.id}: its item {run.item_id} is {run.item_state}")
     attempt_id = _insert_attempt(conn, claimed, run, at=at)
+    if claimed.placement and claimed.instance is not None:
+        placements.add(conn, attempt_id, instance=claimed.instance, reasons=claimed.placement, at=at)
     about = About(claimed.batch_id, run.item_id, run.id, attempt_id, _without_none(instance=claimed.instance))
     advance(conn, RUNS, run.id, "run.claimed", at=at, about=about, values={"retry_at": None})
     if run.item_state is not State.PROCESSING:
@@ -88,6 +93,7 @@ def _insert_attempt(conn: Connection, claimed: Claim, run: Row[*tuple[Any, ...]]
         "instance": claimed.instance,
         "prompt_id": claimed.prompt_id,
         "seed": claimed.seed,
+        "fallback": claimed.fallback,
         "claimed_at": at,
     }
     try:
@@ -154,6 +160,7 @@ class Failure:
     error_class: str
     message: str
     remedy: str
+    rung: str | None = None  # of the ladder of errors: what it leads to
 
 
 def retry(
@@ -228,8 +235,9 @@ def settle_item(conn: Connection, item_id: int, *, at: datetime, batch_id: int |
         raise NotFound(f"there is no item {item_id}")
     if state is not State.PROCESSING:
         return State(state)
-    rows = conn.execute(_STATES_QUERY, {"item": item_id})
-    event = verdict([RunState(*row) for row in rows], needs)
+    rows = [RunState(*row) for row in conn.execute(_STATES_QUERY, {"item": item_id})]
+    # A run of a step that left the pipeline stays as it is, and keeps no item open.
+    event = verdict([row for row in rows if not needs or row.step in needs], needs)
     if event is None:
         return State(state)
     reasons = _why_failed(conn, item_id) if event == "item.failed" else []
@@ -334,8 +342,13 @@ def _end(
     )
 
 
-def _failure_columns(failure: Failure) -> dict[str, str]:
-    return {"error_class": failure.error_class, "error_message": failure.message, "remedy": failure.remedy}
+def _failure_columns(failure: Failure) -> dict[str, str | None]:
+    return {
+        "error_class": failure.error_class,
+        "error_message": failure.message,
+        "remedy": failure.remedy,
+        "rung": failure.rung,
+    }
 
 
 def _without_none(**values: Any) -> dict[str, Any]:

@@ -62,7 +62,8 @@ class Store:
     Args:
         engine: From `open_database`.
         clock_now: Returns the time, aware.
-        needs: Step name -> names of the steps whose results it reads; tells when an item has nothing left to do.
+        needs: Every step of the pipeline -> names of the steps whose results it reads; tells when an item has nothing
+            left to do. Runs of other steps do not count; without a table, all do.
     """
 
     def __init__(
@@ -166,16 +167,26 @@ class Store:
             return queries.snapshot(conn, batch_id)
 
     def claim(
-        self, run_id: int, *, batch_id: int, instance: str | None, prompt_id: str | None, seed: int
+        self,
+        run_id: int,
+        *,
+        batch_id: int,
+        instance: str | None,
+        prompt_id: str | None,
+        seed: int,
+        placement: Mapping[str, Any] | None = None,
+        fallback: str | None = None,
     ) -> AttemptView:
         """Take a step run for oneself and return the attempt. The first claim of an item starts the item.
+
+        What `placement` says of why the instance was chosen is kept with the attempt, if it is given.
 
         Raises:
             StaleRun: somebody else took it, it is not to do any more, or its item is settled.
             NotFound: there is no such run.
             Conflict: the prompt id was used before.
         """
-        claimed = runs.Claim(run_id, batch_id, instance, prompt_id, seed)
+        claimed = runs.Claim(run_id, batch_id, instance, prompt_id, seed, placement, fallback)
         with write(self.engine) as conn:
             return runs.claim(conn, claimed, at=self._now())
 
@@ -239,16 +250,19 @@ class Store:
         remedy: str,
         retry_at: datetime | None,
         counted: bool = True,
+        rung: str | None = None,
     ) -> None:
         """End a live attempt as failed; its run is to be tried again, not before `retry_at`. StaleRun if not live."""
-        failure = runs.Failure(error_class, message, remedy)
+        failure = runs.Failure(error_class, message, remedy, rung)
         with write(self.engine) as conn:
             attempt = queries.attempt_view(conn, attempt_id)
             runs.retry(conn, attempt, failure, at=self._now(), retry_at=retry_at, counted=counted)
 
-    def fail(self, attempt_id: int, *, error_class: str, message: str, remedy: str) -> State:
+    def fail(
+        self, attempt_id: int, *, error_class: str, message: str, remedy: str, rung: str | None = None
+    ) -> State:
         """End a live attempt as failed, and its run with it. Return the item's state. StaleRun if not live."""
-        failure = runs.Failure(error_class, message, remedy)
+        failure = runs.Failure(error_class, message, remedy, rung)
         with write(self.engine) as conn:
             attempt = queries.attempt_view(conn, attempt_id)
             return runs.fail(conn, attempt, failure, at=self._now(), needs=self._needs)

@@ -88,6 +88,8 @@ class AttemptView:
     error_class: str | None
     error_message: str | None
     remedy: str | None
+    fallback: str | None = None  # the manifest's rung that this try ran on, to make do with less memory
+    rung: str | None = None  # of the ladder of errors: what its failure led to
 
 
 @dataclass(frozen=True)

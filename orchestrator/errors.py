@@ -4,6 +4,7 @@
     ├── ConfigError              3   config.yaml is missing, unreadable or wrong
     ├── CatalogueError           7   nothing to draw from
     ├── NotFoundError            2   the item, batch or step that was named does not exist
+    ├── WorkflowFileError        2   the workflow file that was named cannot be used, or its name is taken
     ├── NightRunningError        6   another night holds the lock
     ├── NotReadyError            8   something that the night needs is missing
     └── StorageError             9   the home folder or the database cannot be used, or the disk is full
@@ -52,6 +53,12 @@ class CatalogueError(NightreelError):
 
 class NotFoundError(NightreelError):
     """What the command names does not exist."""
+
+    exit_code = ExitCode.USAGE
+
+
+class WorkflowFileError(NightreelError):
+    """The workflow file that the command names cannot be used."""
 
     exit_code = ExitCode.USAGE
 

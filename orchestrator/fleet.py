@@ -2,60 +2,36 @@
 
 from __future__ import annotations
 
-import shlex
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Self
-from uuid import NAMESPACE_URL, uuid5
 
+from orchestrator.cards import CardFacts, Cards
 from orchestrator.children import Child
 from orchestrator.clock import Clock
-from orchestrator.comfyui.errors import ComfyUIError, InstanceDown
-from orchestrator.comfyui.pace import STEADY, Pace
-from orchestrator.comfyui.replies import Place, SystemStats
-from orchestrator.comfyui.restart import (
-    CommandRestart,
-    NoRestart,
-    ProcessRestart,
-    Restarter,
-    SshRestart,
-    SystemdRestart,
-    wait_until_ready,
-)
-from orchestrator.comfyui.session import InstanceSession
+from orchestrator.comfyui.errors import ComfyUIError
+from orchestrator.comfyui.replies import Place
+from orchestrator.comfyui.restart import wait_until_ready
+from orchestrator.comfyui.workflow import Workflow
 from orchestrator.errors import NotReadyError
 from orchestrator.home import Home
+from orchestrator.instances import Instance, Opening, can_restart
 from orchestrator.log import Logger
 from orchestrator.remedies import Before, wait_before_retry
-from orchestrator.settings import InstanceSettings, RestartSettings, Settings
+from orchestrator.sampling import SSH_PERIOD_S, HostWatch, Sampling, Source, is_over_ssh, sample, source_of
+from orchestrator.settings import Settings
+from orchestrator.telemetry import GpuSample
 from steps.options import LlmOptions
 
-LISTED_PACE = STEADY
-OWN_PACE = replace(STEADY, down_after_s=2.0)
-"""An engine of our own to which there is no connection is gone: nothing lies between us and it."""
+__all__ = ["Fleet", "Instance", "can_restart"]
+
 INTERRUPT_S = 15.0
-"""Seconds for a prompt that hangs to hear an interrupt, where there is no restart."""
-
-
-@dataclass
-class Instance:
-    """One ComfyUI server in use."""
-
-    name: str
-    session: InstanceSession
-    restarter: Restarter
-    preview: bool = False
-    child: Child | None = None
-    set_aside: str | None = None  # why it is left out for the rest of the night
-    leave: threading.Event = field(default_factory=threading.Event)  # set with it: nobody waits for its prompts
-    treating: threading.Lock = field(default_factory=threading.Lock)
-    treated: int = 0  # how often it was restarted, so that two prompts that failed together restart it once
+"""Seconds for a prompt that hangs to hear an interrupt; then its instance is restarted, or set aside."""
 
 
 class Fleet:
@@ -80,7 +56,11 @@ class Fleet:
         self._log = log
         self._llm_child: Child | None = None
         self._reviving = threading.Lock()
+        self._sources: dict[str, Source | None] = {}  # host -> what tells of its cards
+        self._opening = Opening(settings, home, clock, log)
+        self._sampling: Sampling | None = None
         self.instances: list[Instance] = []
+        self.cards = Cards(settings.comfyui, clock=clock, log=log, give_up=self._give_up)
 
     def __enter__(self) -> Self:
         """Open every instance. One that does not answer is set aside, unless none is left.
@@ -140,10 +120,19 @@ class Fleet:
     def restart(self, instance: Instance, reason: str) -> bool:
         """Restart one instance and wait until it answers, some times over; False when it is left out. Blocks."""
         self._log.info("instance.restarting", instance=instance.name, reason=reason)
+        with self._away(instance):
+            return self._restart(instance)
+
+    def _restart(self, instance: Instance) -> bool:
         failures = 0
         while instance.set_aside is None:
             try:
-                instance.session.restart(instance.restarter, timeout_s=self._settings.comfyui.ready_timeout_s)
+                restarted = instance.session.restart(
+                    instance.restarter,
+                    timeout_s=self._settings.comfyui.ready_timeout_s,
+                    needed=instance.expect.needed,
+                    headroom=instance.expect.headroom,
+                )
             except (ComfyUIError, NotReadyError) as error:
                 failures += 1
                 self._log.warning("instance.down", instance=instance.name, message=str(error))
@@ -153,9 +142,36 @@ class Fleet:
                     return False
             else:
                 instance.treated += 1
-                self._log.info("instance.restarted", instance=instance.name)
-                return True
+                self.cards.restarted(instance.name)
+                self._log.info("instance.restarted", instance=instance.name, seconds=round(restarted.seconds, 1))
+                if restarted.missing_bytes:
+                    missing_gb = round(restarted.missing_bytes / 2**30, 1)
+                    self._log.warning("instance.memory_held", instance=instance.name, missing_gb=missing_gb)
+                return self._keeps_off_reserved(instance)
         return False
+
+    @contextmanager
+    def _away(self, instance: Instance) -> Iterator[None]:
+        """Have nobody count on an instance meanwhile."""
+        self.cards.away(instance.name, is_away=True)
+        try:
+            yield
+        finally:
+            self.cards.away(instance.name, is_away=False)
+
+    def _keeps_off_reserved(self, instance: Instance) -> bool:
+        """Make sure that a restart has not brought an instance to a reserved card; False when it is left alone."""
+        if not self._opening.reserved or instance.listed is None:
+            return True
+        try:
+            stats = instance.session.client.system_stats()
+        except ComfyUIError:
+            return True  # it went away again: whoever has a prompt for it restarts it once more
+        problem = self._opening.check_card(instance, stats, sample(self._sources.get(instance.listed.host)))
+        if problem is not None:
+            self._log.error("instance.refused", instance=instance.name, reason=problem)
+            self._set_aside(instance, problem)
+        return problem is None
 
     def treat(
         self, instance: Instance, before: Before, *, seen: int, reason: str, prompt_id: str | None = None
@@ -174,10 +190,11 @@ class Fleet:
                 return False
             if before is Before.NOTHING or instance.treated != seen:
                 return True
-            if before is Before.RESTART:
-                if not can_restart(instance):
-                    return self._interrupt(instance, prompt_id, reason)
-                return self.restart(instance, reason)
+            if before is Before.INTERRUPT:
+                problem = self._interrupt(instance, prompt_id, reason)
+                return not problem or self._restart_or_leave(instance, f"{reason}; {problem}")
+            if before in (Before.RESTART, Before.RESTART_IDLE):
+                return self._restart_or_leave(instance, reason)
             if before is Before.WAIT and instance.child is not None and not instance.child.is_alive():
                 return self.restart(instance, reason)  # it will not come back by itself
             try:
@@ -186,29 +203,34 @@ class Fleet:
                     self._log.info("instance.freed", instance=instance.name, reason=reason)
                 else:
                     self._log.warning("instance.down", instance=instance.name, message=reason)
-                    wait_until_ready(instance.session.client, timeout_s=self._wait_s(instance), clock=self._clock)
+                    with self._away(instance):
+                        wait_until_ready(instance.session.client, timeout_s=self._wait_s(instance), clock=self._clock)
                     self._log.info("instance.ready", instance=instance.name)
             except ComfyUIError as error:
                 return self.restart(instance, str(error))
             return True
 
-    def _interrupt(self, instance: Instance, prompt_id: str | None, reason: str) -> bool:
-        """Free an instance that cannot be restarted of a prompt that hangs; False when it had to be set aside."""
-        problem = "it has no `restart` in config.yaml"
+    def _interrupt(self, instance: Instance, prompt_id: str | None, reason: str) -> str:
+        """Free an instance of a prompt that hangs. Return what became of it instead; empty when it is gone."""
+        if prompt_id is None:
+            return "no prompt is known that could be interrupted"
+        self._log.info("instance.interrupted", instance=instance.name, reason=reason)
         try:
-            if prompt_id is not None:
-                instance.session.withdraw(prompt_id)
-                deadline = self._clock.monotonic() + INTERRUPT_S
-                while instance.session.client.queue().find(prompt_id)[0] is Place.RUNNING:
-                    if self._clock.monotonic() >= deadline:
-                        problem += ", and did not hear the interrupt"
-                        break
-                    self._clock.wait(threading.Event(), 0.1)
-                else:
-                    return True
+            instance.session.withdraw(prompt_id)
+            deadline = self._clock.monotonic() + INTERRUPT_S
+            while instance.session.client.queue().find(prompt_id)[0] is Place.RUNNING:
+                if self._clock.monotonic() >= deadline:
+                    return "it did not hear the interrupt"
+                self._clock.wait(threading.Event(), 0.1)
         except ComfyUIError as error:
-            problem += f", and does not answer: {error}"
-        self._set_aside(instance, f"{reason}; {problem}")
+            return f"it does not answer: {error}"
+        return ""
+
+    def _restart_or_leave(self, instance: Instance, reason: str) -> bool:
+        """Restart an instance that is of no use as it is; set it aside where it cannot be."""
+        if can_restart(instance):
+            return self.restart(instance, reason)
+        self._set_aside(instance, f"{reason}; it has no `restart` in config.yaml")
         return False
 
     def _wait_s(self, instance: Instance) -> float:
@@ -220,92 +242,117 @@ class Fleet:
         """Say for each instance why it was set aside."""
         return "; ".join(f"{one.name}: {one.set_aside}" for one in self.instances if one.set_aside is not None)
 
+    def leave_out(self, instance: Instance, reason: str) -> None:
+        """Set an instance aside for the rest of the night."""
+        self._set_aside(instance, reason)
+
+    def leave_out_of(self, instance: Instance, step: str, error: Exception) -> bool:
+        """Give an instance no more runs of a step, as it lacks something; False when no other could take them."""
+        missing = str(getattr(error, "reason", error))
+        is_news = not self.cards.lacks(instance.name, step)
+        is_left_to_others = self.cards.leave_out(instance.name, step, missing)
+        if is_news:
+            self._log.warning("instance.left_out", instance=instance.name, step=step, missing=missing)
+        return is_left_to_others
+
+    def expect(self, step: str, workflow: Workflow, *, usual: Mapping[str, float]) -> None:
+        """Tell placement of a step that comes.
+
+        Args:
+            step: Its name.
+            workflow: What it runs.
+            usual: Seconds that it took on instances in earlier nights.
+        """
+        self.cards.expect(step, workflow.manifest.needs, workflow.manifest.timing, usual=usual)
+
+    def _give_up(self, name: str, reason: str) -> None:
+        instance = self.named(name)
+        if instance is not None:
+            self._set_aside(instance, reason)
+
     def _set_aside(self, instance: Instance, reason: str) -> None:
+        self.cards.remove(instance.name, reason)
         instance.set_aside = reason
         instance.leave.set()
         self._log.error("instance.set_aside", instance=instance.name, reason=reason)
 
     def _open(self) -> None:
-        self._open_llm()
+        llm = self._settings.llm
         listed = [one for one in self._settings.comfyui.instances if one.role == "work"]
+        self._opening = replace(self._opening, samples=self._look_at_hosts())
+        if llm.text.url is None or llm.vision.url is None:
+            self._llm_child = self._opening.llm()
         openers: list[Callable[[], Instance]]
         if listed:
-            openers = [partial(self._open_listed, one) for one in listed]
+            openers = [partial(self._opening.listed, one) for one in listed]
         else:
-            openers = [partial(self._open_embedded, number) for number in range(self._settings.comfyui.embedded.cards)]
+            openers = [partial(self._opening.embedded, one) for one in range(self._settings.comfyui.embedded.cards)]
         with ThreadPoolExecutor(max_workers=len(openers), thread_name_prefix="open") as pool:
             opened = [pool.submit(opener) for opener in openers]
         problems: list[str] = []
-        for one in opened:
+        names = [one.name for one in listed] or [f"preview{number}" for number in range(len(openers))]
+        for name, one in zip(names, opened, strict=True):
             try:
                 self.instances.append(one.result())
             except (ComfyUIError, NotReadyError) as error:
                 problems.append(str(error))
-                self._log.warning("instance.down", message=str(error))
+                self._log.warning("instance.down", instance=name, message=str(error))
+                self._log.error("instance.set_aside", instance=name, reason=str(error))
         if not self.instances:
             raise NotReadyError("no ComfyUI instance can be used:\n" + "\n".join(f"  - {one}" for one in problems))
+        self._tell_cards()
+        self._watch_hosts()
 
-    def _open_llm(self) -> None:
-        llm = self._settings.llm
-        if llm.text.url is not None and llm.vision.url is not None:
-            return
-        self._llm_child = Child(
-            "embedded-llm",
-            "orchestrator.embedded.llm",
-            folder=self._home.engines / "llm",
-            arguments=["--idle-exit-s", str(self._settings.comfyui.embedded.idle_exit_s)],
-            probe="/health",
-        )
-        self._start_child(self._llm_child)
+    def _look_at_hosts(self) -> dict[str, Sequence[GpuSample]]:
+        """Find out what tells of the cards of each host, and look once. What tells nothing is not asked again."""
+        entries = self._settings.comfyui.instances
+        hosts = sorted({one.host for one in entries})
+        self._sources = {host: source_of(host, [one for one in entries if one.host == host]) for host in hosts}
+        asked = [host for host in hosts if self._sources[host] is not None]
+        if not asked:
+            return {}
+        with ThreadPoolExecutor(max_workers=len(asked), thread_name_prefix="telemetry") as pool:
+            found = dict(zip(asked, pool.map(lambda host: sample(self._sources[host]), asked), strict=True))
+        for host in asked:
+            if not found[host] and not is_over_ssh(entries):
+                self._sources[host] = None
+        return dict(found)
 
-    def _open_embedded(self, number: int) -> Instance:
-        name = f"preview{number}"
-        folder = self._home.engines / name
-        embedded = self._settings.comfyui.embedded
-        arguments = ["--directory", str(folder), "--idle-exit-s", str(embedded.idle_exit_s)]
-        for class_name, seconds in embedded.timed.items():
-            arguments += ["--timed", f"{class_name}={seconds}"]
-        child = Child(name, "orchestrator.embedded", folder=folder, arguments=arguments, probe="/system_stats")
-        self._start_child(child)
-        session = self._session(name, child.address, pace=OWN_PACE)
-        session.start()
-        return Instance(name, session, ProcessRestart(child.restart), preview=True, child=child)
+    def _tell_cards(self) -> None:
+        """Tell placement what was found when the instances were opened."""
+        for instance in self.instances:
+            listed = instance.listed
+            if listed is None:
+                self.cards.add(CardFacts(instance.name))
+                continue
+            self.cards.add(
+                CardFacts(
+                    listed.name, listed.host, listed.gpu, listed.vram_gb, max_temperature_c=listed.max_temperature_c
+                )
+            )
+            if instance.stats is not None:
+                self.cards.reported(instance.name, instance.stats)
+        for host, samples in self._opening.samples.items():
+            if samples:
+                self.cards.measured(host, samples)
+        for instance in self.instances:
+            instance.vram_gb = self.cards.vram_gb(instance.name)
 
-    def _session(self, name: str, url: str, *, pace: Pace) -> InstanceSession:
-        """Return a session whose client id is the same in every night: after a crash, events go on coming."""
-        client_id = str(uuid5(NAMESPACE_URL, f"{self._home.root}#{name}"))
-        return InstanceSession(name, url, clock=self._clock, client_id=client_id, pace=pace)
-
-    def _start_child(self, child: Child) -> None:
-        child.start()
-        self._log.info(
-            "instance.adopted" if child.adopted else "instance.started", instance=child.name, url=child.address
-        )
-
-    def _open_listed(self, listed: InstanceSettings) -> Instance:
-        assert listed.url is not None, "settings demand an address of every working instance"
-        session = self._session(listed.name, listed.url, pace=LISTED_PACE)
-        restarter = restarter_of(listed.restart)
-        try:
-            stats = self._greet(session, restarter)
-        except ComfyUIError:
-            session.close()
-            raise
-        session.start()
-        self._log.info("instance.ready", instance=listed.name, url=listed.url, version=stats.comfyui_version)
-        return Instance(listed.name, session, restarter, preview=stats.preview)
-
-    def _greet(self, session: InstanceSession, restarter: Restarter) -> SystemStats:
-        """Ask an instance what it is; one that is down is restarted once, where that can be done."""
-        try:
-            return session.client.system_stats()
-        except InstanceDown as error:
-            if isinstance(restarter, NoRestart):
-                raise error.about(instance=session.name) from error
-            self._log.info("instance.restarting", instance=session.name, reason=str(error))
-            session.restart(restarter, timeout_s=self._settings.comfyui.ready_timeout_s)
-            self._log.info("instance.restarted", instance=session.name)
-            return session.client.system_stats()
+    def _watch_hosts(self) -> None:
+        settings = self._settings.comfyui
+        watches = []
+        for host, source in self._sources.items():
+            mine = [one for one in self.instances if one.listed is not None and one.listed.host == host]
+            clients = {
+                one.name: one.session.client
+                for one in mine
+                if not one.preview and one.listed is not None and one.listed.telemetry != "off"
+            }
+            is_far = is_over_ssh([one.listed for one in mine if one.listed is not None])
+            period_s = max(SSH_PERIOD_S, settings.telemetry_period_s) if is_far else settings.telemetry_period_s
+            watches.append(HostWatch(host, source, clients, period_s))
+        self._sampling = Sampling(self.cards, settings.cooling, period_s=settings.telemetry_period_s)
+        self._sampling.start(watches)
 
     def revive_llm(self) -> None:
         """Start the embedded language model again if it ended: it crashed, or nobody asked it anything for long."""
@@ -335,29 +382,7 @@ class Fleet:
                 if instance.child is not None:
                     stack.callback(instance.child.stop)
                 stack.callback(instance.session.close)
+            if self._sampling is not None:
+                stack.callback(self._sampling.close)  # comes first
         self.instances.clear()
         self._llm_child = None
-
-
-def can_restart(instance: Instance) -> bool:
-    """Tell whether an instance has a way to be restarted."""
-    return not isinstance(instance.restarter, NoRestart)
-
-
-def restarter_of(settings: RestartSettings | None) -> Restarter:
-    """Return how an instance is restarted, by its settings."""
-    if settings is None:
-        return NoRestart()
-    if settings.systemd is not None:
-        return SystemdRestart(settings.systemd, timeout_s=settings.timeout_s)
-    if settings.command is None:
-        return NoRestart()
-    if settings.ssh is not None:
-        return SshRestart(
-            settings.ssh,
-            settings.command,
-            key=settings.key,
-            known_hosts=settings.known_hosts or Path("~/.ssh/known_hosts").expanduser(),
-            timeout_s=settings.timeout_s,
-        )
-    return CommandRestart(tuple(shlex.split(settings.command)), timeout_s=settings.timeout_s)

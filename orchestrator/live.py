@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -51,8 +51,8 @@ class PlainLines:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lock = threading.Lock()
-        self._done = 0
-        self._step: StepOverview | None = None
+        self._done: dict[str, int] = {}
+        self._steps: dict[str, StepOverview] = {}
 
     def _say(self, text: str) -> None:
         with self._lock, suppress(*_NOBODY_READS):
@@ -64,7 +64,7 @@ class PlainLines:
 
     def step_started(self, step: StepOverview) -> None:
         """Say which step begins, and what it may take."""
-        self._step, self._done = step, 0
+        self._steps[step.name], self._done[step.name] = step, 0
         expected = "" if step.expected_s is None else f", about {format_seconds(step.expected_s)}"
         self._say(f"step {step.number} of {step.steps - 1}, {step.title}: {step.runs} to do{expected}")
 
@@ -76,11 +76,13 @@ class PlainLines:
 
     def run_finished(self, task: Task, outcome: str) -> None:
         """Say how a try ended."""
-        if outcome in ("done", "turned down", "failed"):
-            self._done += 1
-        total = self._step.runs if self._step else 0
+        with self._lock:
+            if outcome in ("done", "turned down", "failed"):
+                self._done[task.step] = self._done.get(task.step, 0) + 1
+            done = self._done.get(task.step, 0)
+        total = self._steps[task.step].runs if task.step in self._steps else 0
         where = f" on {task.instance}" if task.instance else ""
-        self._say(f"  {self._done}/{total} {task.step}: {one_line(task.label)}{where}: {outcome}")
+        self._say(f"  {done}/{total} {task.step}: {one_line(task.label)}{where}: {outcome}")
 
     def step_finished(self, step: str) -> None:
         """Nothing: the next step's line follows."""
@@ -98,15 +100,23 @@ class _Lane:
 
 
 @dataclass
+class _Stage:
+    """A step that is under way, or was the last to be."""
+
+    step: StepOverview
+    since: float
+    done: int = 0
+    is_over: bool = False
+
+
+@dataclass
 class LiveView:
-    """The live view: the step's bar, and a line for everything that is under way."""
+    """The live view: a bar for each step that is under way, and a line for everything that is."""
 
     console: Console
     _lanes: dict[int, _Lane] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _step: StepOverview | None = None
-    _done: int = 0
-    _step_since: float = 0.0
+    _stages: dict[str, _Stage] = field(default_factory=dict)
     _title: str = ""
 
     def night_started(self, batch_id: int, items: int, *, resumed: bool) -> None:
@@ -117,8 +127,13 @@ class LiveView:
     def step_started(self, step: StepOverview) -> None:
         """Start the step's bar."""
         with self._lock:
-            self._step, self._done, self._step_since = step, 0, time.monotonic()
-            self._lanes.clear()
+            self._stages = {name: stage for name, stage in self._stages.items() if not stage.is_over}
+            self._stages[step.name] = _Stage(step, time.monotonic())
+            self._lanes = {
+                attempt_id: lane
+                for attempt_id, lane in self._lanes.items()
+                if lane.task.step in self._stages and lane.task.step != step.name
+            }
 
     def run_started(self, task: Task) -> None:
         """Add a line."""
@@ -135,17 +150,24 @@ class LiveView:
         """Remove a line; say what a person may want to know."""
         with self._lock:
             self._lanes.pop(task.attempt_id, None)
-            if outcome in ("done", "turned down", "failed"):
-                self._done += 1
+            stage = self._stages.get(task.step)
+            if outcome in ("done", "turned down", "failed") and stage is not None:
+                stage.done += 1
         if outcome in ("turned down", "failed", "again"):
             self._print(escape(f"{task.step}: {one_line(task.label)}: {outcome}"))
 
     def step_finished(self, step: str) -> None:
         """Leave one line of the step behind."""
         with self._lock:
-            overview, done, seconds = self._step, self._done, time.monotonic() - self._step_since
-        if overview is not None:
-            self._print(f"[green]✓[/] {overview.number} {escape(overview.title)}: {done} in {format_seconds(seconds)}")
+            stage = self._stages.get(step)
+            if stage is None:
+                return
+            stage.is_over = True
+            # The bar of the last one stays until the next begins.
+            if any(not other.is_over for other in self._stages.values()):
+                del self._stages[step]
+        took = format_seconds(time.monotonic() - stage.since)
+        self._print(f"[green]✓[/] {stage.step.number} {escape(stage.step.title)}: {stage.done} in {took}")
 
     def note(self, message: str) -> None:
         """Print above the live view."""
@@ -158,31 +180,49 @@ class LiveView:
     def __rich__(self) -> RenderableType:
         """Draw what is under way."""
         with self._lock:
-            step, lanes, done = self._step, sorted(self._lanes.values(), key=lambda lane: lane.since), self._done
-            since, title = self._step_since, self._title
-        if step is None:
+            lanes, title = sorted(self._lanes.values(), key=lambda lane: lane.since), self._title
+            stages = sorted((replace(stage) for stage in self._stages.values()), key=lambda stage: stage.step.number)
+        if not stages:
             return Text(title or "starting …", no_wrap=True, overflow="ellipsis")
         now, width = time.monotonic(), self.console.width
-        running = sum(_share_of(lane) for lane in lanes)
-        share = min(1.0, (done + running) / step.runs) if step.runs else 0.0
-        left = time_left(share, now - since, step.expected_s)
-        time_words = "" if left is None else f"about {format_seconds(left)} left"
-        head: list[_Part] = [
-            (Text(title, style="bold", no_wrap=True), width >= 110),
-            (_shortened(f"step {step.number} of {step.steps - 1}: {step.title}"), True),
-            (ProgressBar(total=1.0, completed=share, width=24 if width >= 100 else 12), width >= 80),
-            (Text(f"{done}/{step.runs}", no_wrap=True), True),
-            (Text(time_words, style="dim", no_wrap=True), True),
-        ]
-        body = [_lane_parts(lane, now=now, width=width) for lane in lanes[:MOST_LANES]]
+        heads: list[list[_Part]] = []
+        for stage in stages:
+            running = sum(_share_of(lane) for lane in lanes if lane.task.step == stage.step.name)
+            heads.append(_stage_parts(stage, running, title="" if heads else title, now=now, width=width))
+        mixed = len(stages) > 1
+        body = [_lane_parts(lane, now=now, width=width, with_step=mixed) for lane in lanes[:MOST_LANES]]
         more = [Text(f"  and {len(lanes) - MOST_LANES} more", style="dim")] if len(lanes) > MOST_LANES else []
-        return Group(_aligned([head]), *([_aligned(body)] if body else []), *more)
+        return Group(_aligned(heads), *([_aligned(body)] if body else []), *more)
 
 
-def _lane_parts(lane: _Lane, *, now: float, width: int) -> list[_Part]:
+def _stage_parts(stage: _Stage, running: float, *, title: str, now: float, width: int) -> list[_Part]:
+    """Return a step's line.
+
+    Args:
+        stage: The step.
+        running: How much of it is made just now, in runs.
+        title: Of the night.
+        now: Monotonic seconds.
+        width: Of the window, in columns.
+    """
+    step = stage.step
+    share = min(1.0, (stage.done + running) / step.runs) if step.runs else 0.0
+    left = time_left(share, now - stage.since, step.expected_s)
+    time_words = "" if left is None else f"about {format_seconds(left)} left"
+    return [
+        (Text(title, style="bold", no_wrap=True), width >= 110),
+        (_shortened(f"step {step.number} of {step.steps - 1}: {step.title}"), True),
+        (ProgressBar(total=1.0, completed=share, width=24 if width >= 100 else 12), width >= 80),
+        (Text(f"{stage.done}/{step.runs}", no_wrap=True), True),
+        (Text(time_words, style="dim", no_wrap=True), True),
+    ]
+
+
+def _lane_parts(lane: _Lane, *, now: float, width: int, with_step: bool) -> list[_Part]:
     percent = _share_of(lane) * 100
     return [
         (Text("  " + (lane.task.instance or "cpu")[:16], style="cyan", no_wrap=True), True),
+        (Text(lane.task.step[:16], style="dim", no_wrap=True), with_step and width >= 80),
         (_shortened(one_line(lane.task.label, longest=44)), True),
         (ProgressBar(total=100.0, completed=percent, width=16), width >= 80),
         (Text(f"{percent:3.0f} %", no_wrap=True), True),

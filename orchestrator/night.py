@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
-from uuid import uuid4
 
 from db.errors import StaleItem
+from db.placements import Placements
 from db.states import State
-from db.store import BatchView, RunView, StepSpec, Store
+from db.store import BatchView, RunView, Store
 from orchestrator.artifacts import ArtifactStore
+from orchestrator.canary_round import CanaryRound
 from orchestrator.clock import Clock, SystemClock
 from orchestrator.comfyui.errors import WorkflowError
 from orchestrator.comfyui.workflow import Workflow
-from orchestrator.errors import CatalogueError, NightRunningError, NotReadyError
-from orchestrator.fleet import Fleet
+from orchestrator.drawing import NightRequest, coming_id, open_batch
+from orchestrator.errors import NightRunningError, NotReadyError
+from orchestrator.fleet import Fleet, Instance
 from orchestrator.home import Home
 from orchestrator.lanes import Adopted, Lanes, StepOutcome
 from orchestrator.log import Logger, NightLog
@@ -25,26 +27,18 @@ from orchestrator.mending import mend, sweep
 from orchestrator.nightlock import hold_lock
 from orchestrator.observer import Observer, Quiet, Shielded, StepOverview
 from orchestrator.opening import open_store
+from orchestrator.overlap import Overlap, Policy
+from orchestrator.pipeline import pipeline_of
 from orchestrator.recovery import of_step, recover
-from orchestrator.remedies import derive_seed
+from orchestrator.restarts import Restarts
 from orchestrator.runner import Runner
 from orchestrator.scheduler import ready, will_finish
 from orchestrator.settings import Settings
 from orchestrator.stepqueue import ASKED_TO_STOP, OUT_OF_TIME
 from orchestrator.stopping import StopSignal
 from steps.base import ComfyStep, LocalStep, Step
-from steps.registry import default_steps
 
-
-@dataclass(frozen=True)
-class NightRequest:
-    """What to do tonight."""
-
-    resume: bool = False  # go on with the unfinished batch, and draw nothing
-    paintings: int | None = None  # how many; None: as the settings say
-    list_name: str | None = None
-    seed: int | None = None
-    stop_by: datetime | None = None  # aware
+__all__ = ["Night", "NightRequest", "NightResult", "load_workflows", "run_night"]
 
 
 @dataclass(frozen=True)
@@ -75,19 +69,19 @@ def run_night(
         stop: Asks the night to end early.
         observer: Who is told how it goes.
         clock: The time; the real one if absent.
-        steps: Another pipeline than the default one, in order.
+        steps: Another pipeline than that of the settings, in order.
 
     Raises:
         NightreelError: nothing can be done, with the reason and the exit code.
     """
     clock = clock or SystemClock()
     stop = stop or StopSignal()
-    pipeline = tuple(steps or default_steps())
+    pipeline = tuple(steps or pipeline_of(settings))
     workflows = load_workflows(pipeline)
     home, store = open_store(settings, clock=clock, steps=pipeline)
     with ExitStack() as stack:
         stack.enter_context(hold_lock(store, lost=stop.abandon))
-        night_log = NightLog(home.log_of(_coming_id(store, resume=request.resume)))
+        night_log = NightLog(home.log_of(coming_id(store, resume=request.resume)))
         stack.callback(night_log.close)
         log = night_log.logger()
         fleet = stack.enter_context(Fleet(settings, home, clock=clock, log=log, stop=stop.finish))
@@ -113,7 +107,7 @@ def run_night(
             night_of(unfinished).wind_up()
             if stop.finish.is_set():  # draw nothing only to leave it
                 return NightResult(unfinished.id, "stopped", {}, home.log_of(unfinished.id))
-        batch, resumed = _open_batch(store, settings, request, steps=pipeline, preview=fleet.preview, log=log)
+        batch, resumed = open_batch(store, settings, request, steps=pipeline, preview=fleet.preview, log=log)
         night = night_of(batch)
         outcome = night.run(resumed=resumed)
     return NightResult(
@@ -184,6 +178,14 @@ class Night:
             clock=clock,
             log=log,
         )
+        self._restarts = Restarts(
+            fleet,
+            settings.comfyui,
+            clock,
+            log,
+            attempts=lambda: store.attempts(batch.id),
+            usual=Placements(store.engine).seconds_by_instance,
+        )
         self._lanes = Lanes(
             store=store,
             fleet=fleet,
@@ -204,9 +206,14 @@ class Night:
             NightRunningError: another night took over while this process slept.
         """
         runs = {run.run_id: run for run in self._snapshot()}
-        adopted = recover(self._store, self._home, runs, fleet=self._fleet, runner=self._runner, log=self._log)
+        adopted = self._recover(runs)
         self._observer.night_started(self._batch.id, len({run.item_id for run in runs.values()}), resumed=resumed)
         self._mend()
+        self._restarts.begin(self._workflows.values())
+        self._sing()
+        if self._settings.overlap:
+            self._overlap(adopted)
+            return self._close(is_open=False)
         last_comfy: Step | None = None
         for step in self._steps:
             waiting = ready(self._snapshot(), step)
@@ -216,7 +223,7 @@ class Night:
             if isinstance(step, ComfyStep):
                 # A restart would lose the prompts that outlived a crash, those of later steps too.
                 if last_comfy is not None and not adopted:
-                    self._restart_between(last_comfy, step, waiting[0])
+                    self._restart_between(last_comfy, step, waiting)
                 last_comfy = step
             outcome = self._run_step(step, waiting, mine)
             adopted = [one for one in adopted if one not in mine]
@@ -229,10 +236,18 @@ class Night:
                 break
         return self._close(is_open=bool(adopted))
 
+    def _overlap(self, adopted: Sequence[Adopted]) -> None:
+        """All steps at once, each card and the CPU at what is ready for them."""
+        policy = Policy(self._snapshot, self._expected_s, self._may_start, self._arrive)
+        overlapped = Overlap(self._lanes, self._steps, self._workflows, policy).run(adopted)
+        self.stopped_steps.update(overlapped.stopped)
+        self.cut_short.update(overlapped.cut_short)
+        self._require_ours()
+
     def wind_up(self) -> None:
         """Collect what an unfinished batch still has in flight, and close it: a new night takes over the rest."""
         runs = {run.run_id: run for run in self._snapshot()}
-        adopted = recover(self._store, self._home, runs, fleet=self._fleet, runner=self._runner, log=self._log)
+        adopted = self._recover(runs)
         for step in self._steps:
             if mine := of_step(adopted, step.name):
                 self._run_step(step, [], mine)
@@ -240,11 +255,41 @@ class Night:
         sweep(self._store, self._artifacts, self._batch.id)
         self._store.close_batch(self._batch.id, "stopped")
 
+    def _recover(self, runs: Mapping[int, RunView]) -> list[Adopted]:
+        return recover(
+            self._store,
+            self._home,
+            runs,
+            fleet=self._fleet,
+            runner=self._runner,
+            workflows=self._workflows,
+            log=self._log,
+        )
+
     def _mend(self) -> None:
         """Have made again what the disk lost, and remove what a crash left of earlier redos."""
         sweep(self._store, self._artifacts, self._batch.id)
         for item, row in mend(self._store, self._artifacts, self._batch.id, steps=self._steps, log=self._log):
             self._observer.note(f"{item.title}: {row.path} is gone or damaged, and is made again")
+
+    def _sing(self) -> None:
+        """Run the canaries; the embedded engines are our own and need none."""
+        wanted = self._settings.comfyui.canary
+        listed = [instance for instance in self._fleet.usable() if not instance.preview]
+        if wanted == "off" or not listed or self._stop.finish.is_set():
+            return
+        CanaryRound(
+            store=self._store,
+            fleet=self._fleet,
+            clock=self._clock,
+            log=self._log,
+            observer=self._observer,
+            batch_id=self._batch.id,
+            song=self._workflows.get(wanted),
+            options=self._settings.step_options(preview=self._fleet.preview, llm=self._fleet.llm_options()),
+            timeout_s=self._settings.comfyui.ready_timeout_s,
+            stop=self._stop.finish,
+        ).run(listed)
 
     def _require_ours(self) -> None:
         """Go no further when another night holds the lock. Its engines are left to it."""
@@ -270,6 +315,7 @@ class Night:
         self._log.info("step.started", step=step.name, runs=len(waiting), adopted=len(adopted))
         started = self._clock.monotonic()
         if isinstance(step, ComfyStep):
+            self._restarts.expect(self._workflows[step.name])
             outcome = self._lanes.run_comfy_step(
                 step, self._workflows[step.name], waiting, adopted=adopted, may_start=self._may_start(expected)
             )
@@ -281,11 +327,20 @@ class Night:
         self._observer.step_finished(step.name)
         return outcome
 
-    def _restart_between(self, before: Step, after: Step, first: RunView) -> None:
+    def _restart_between(self, before: Step, after: Step, waiting: Sequence[RunView]) -> None:
         """The hook between two ComfyUI steps: the only reliable cure for memory that creeps over hours."""
-        wanted = self._settings.comfyui.restart == "between_steps" and not self._stop.finish.is_set()
-        if wanted and self._may_start(self._expected_s(after))(first, 0):
-            self._fleet.restart_all(f"between {before.name} and {after.name}")
+        wanted = self._restarts.are_planned and not self._stop.finish.is_set()
+        if wanted and self._may_start(self._expected_s(after))(waiting[0], 0):
+            self._restarts.expect(self._workflows[after.name])
+            self._restarts.between(before.name, after.name, coming=len(waiting))
+
+    def _arrive(self, instance: Instance, step: Step, before: Step | None, coming: int) -> None:
+        """The same for one idle card, in a night whose steps overlap; without `before` its models stay."""
+        self._restarts.expect(self._workflows[step.name], on=instance)
+        wanted = self._restarts.are_planned and not self._stop.finish.is_set()
+        fits = will_finish(self._clock.now(), expected_s=self._expected_s(step) or 0.0, deadline=self._deadline)
+        if before is not None and wanted and fits:
+            self._restarts.between_on(instance, before.name, step.name, coming=coming)
 
     def _expected_s(self, step: Step) -> float | None:
         measured = self._store.typical_seconds(step.name)
@@ -336,76 +391,3 @@ class Night:
         with suppress(StaleItem):  # a person aborted it at this very moment
             self._store.put_back_item(item_id)  # the night ended first: no item is left half-way
         return self._store.item(item_id).state
-
-
-def _coming_id(store: Store, *, resume: bool) -> int:
-    """Return the number of the batch that the night will work on: its log is opened before the batch is."""
-    unfinished = store.unfinished_batch() if resume else None
-    latest = store.latest_batch()
-    return unfinished.id if unfinished is not None else 1 if latest is None else latest.id + 1
-
-
-def _open_batch(
-    store: Store, settings: Settings, request: NightRequest, *, steps: Sequence[Step], preview: bool, log: Logger
-) -> tuple[BatchView, bool]:
-    """Return the batch to work on, and whether it is an unfinished one that goes on.
-
-    A new one takes over what earlier nights left.
-
-    Raises:
-        CatalogueError: there is nothing to do.
-    """
-    unfinished = store.unfinished_batch()
-    if request.resume and unfinished is not None:
-        log.info("night.resumed", batch_id=unfinished.id)
-        return unfinished, True
-    list_name = request.list_name or settings.night.list
-    wanted = request.paintings if request.paintings is not None else settings.night.paintings
-    seed = next(
-        (one for one in (request.seed, settings.night.seed) if one is not None), derive_seed("night", uuid4().hex)
-    )
-    batch = store.open_batch(
-        seed=seed,
-        list_name=list_name,
-        count=0 if request.resume else wanted,
-        steps=[StepSpec(step.name, step.number, step.per_language) for step in steps],
-        languages=list(settings.languages),
-        settings=settings.model_dump(mode="json"),
-        preview=preview,
-    )
-    items = batch.drawn + batch.carried + batch.redone
-    if items == 0:
-        store.close_batch(batch.id, "complete")
-        raise CatalogueError(_nothing_words(store, list_name, resume=request.resume))
-    log.info("night.opened", batch_id=batch.id, items=items, seed=seed, list=list_name)
-    return batch, False
-
-
-def _nothing_words(store: Store, list_name: str, *, resume: bool) -> str:
-    if resume:
-        return "nothing to go on with: no night is unfinished and no item was sent back"
-    lists = store.lists()
-    if list_name not in lists:
-        known = ", ".join(f"{name} ({count})" for name, count in sorted(lists.items())) or "none yet"
-        return (
-            f"there is no list {list_name!r}; the lists are: {known}\n"
-            f"  add paintings with: nightreel catalogue add FOLDER|FILE.csv|FILE.jsonl --list {list_name}"
-        )
-    return (
-        f"all {lists[list_name]} paintings of the list {list_name!r} were used\n"
-        "  add more with: nightreel catalogue add FOLDER|FILE.csv|FILE.jsonl"
-    )
-
-
-def next_occurrence(now: datetime, clock_time: str | None) -> datetime | None:
-    """Return the next moment at which the local clock shows a time such as "07:00"; None for None.
-
-    Raises:
-        ValueError: it is not a time.
-    """
-    if clock_time is None:
-        return None
-    hour, _, minute = clock_time.partition(":")
-    local = now.astimezone()
-    at = local.replace(hour=int(hour), minute=int(minute or 0), second=0, microsecond=0)
-    return at if at > local else at + timedelta(days=1)

@@ -1,4 +1,5 @@
-"""The reference pages, generated from the code: docs/configuration.md and config.yaml here, docs/errors.md beside it.
+"""The reference pages, generated from the code: docs/configuration.md and config.yaml here, docs/errors.md and
+the tables of docs/workflows.md beside it.
 
 Run `python -m orchestrator.reference` after a change of the settings; a test holds the files against it.
 """
@@ -17,8 +18,9 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from orchestrator import reference_errors
-from orchestrator.settings import InstanceSettings, RestartSettings, Settings
+from orchestrator import reference_errors, reference_workflows
+from orchestrator.card_settings import StartSettings
+from orchestrator.settings import InstanceSettings, RestartSettings, Settings, StepSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
@@ -78,7 +80,8 @@ def page() -> str:
             kind = ", ".join(part for part in (key.kind, key.limits) if part)
             lines.append(f"| `{name}` | {default} | {kind} | {key.description} |")
     lines += ["", "## An instance", "", *_table(InstanceSettings), "", "## `restart` of an instance", ""]
-    lines += [*_table(RestartSettings), "", *_examples()]
+    lines += [*_table(RestartSettings), "", "## `start` of an instance", "", *_table(StartSettings), "", *_examples()]
+    lines += ["", "## A step under `steps`", "", *_table(StepSettings), "", *_STEPS_EXAMPLE]
     return "\n".join(lines) + "\n"
 
 
@@ -92,6 +95,17 @@ def _table(model: type[BaseModel]) -> list[str]:
             f"| `{key.path[0]}` | {f'`{key.default}`' if key.default else 'none'} | {kind} | {key.description} |"
         )
     return rows
+
+
+_STEPS_EXAMPLE = (
+    "```yaml",
+    "steps:",
+    "  clean_pic: {workflow: clean_pic_4b}          # another bundled workflow instead of the step's own",
+    "  sparkle: {workflow: workflows/sparkle.yaml}  # a step of its own; its `step:` section says where it goes",
+    "```",
+    "",
+    "[own-workflows.md](own-workflows.md) makes one from beginning to end.",
+)
 
 
 def _examples() -> list[str]:
@@ -139,6 +153,8 @@ def _model_of(annotation: Any) -> type[BaseModel] | None:
 
 def _kind(annotation: Any) -> str:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _kind(arguments[0])
     if origin is Literal:
         return "one of " + ", ".join(f"`{one}`" for one in arguments)
     if origin in (Union, types.UnionType):
@@ -190,3 +206,5 @@ if __name__ == "__main__":
     PAGE.write_text(page(), encoding="utf-8")
     EXAMPLE.write_text(example(), encoding="utf-8")
     ERRORS.write_text(reference_errors.page(), encoding="utf-8")
+    workflows = reference_workflows.PAGE.read_text(encoding="utf-8")
+    reference_workflows.PAGE.write_text(reference_workflows.page(workflows), encoding="utf-8")

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 from orchestrator.comfyui.errors import ComfyUIError
 from orchestrator.errors import ExitCode
-from orchestrator.remedies import TREATMENTS, Before
+from orchestrator.ladder import LADDERS, Before, Rung, Where
+from orchestrator.phases import ENOUGH, FACTOR, LEAST, SLACK
+from orchestrator.suspicion import MOST_RESTARTS
 from steps.errors import Remedy, StepError
 from steps.registry import default_steps
 
 EXIT_WORDS = {
     ExitCode.OK: "Done; every item that was not turned down is COMPLETE.",
     ExitCode.UNEXPECTED: "A defect in Nightreel; please report it with the lines printed.",
-    ExitCode.USAGE: "The command line is wrong, or names an item, a night or a step that does not exist.",
+    ExitCode.USAGE: "The command line is wrong, or names something that does not exist or cannot be used.",
     ExitCode.CONFIG: "`config.yaml` is missing or wrong; every problem is listed with its key.",
     ExitCode.SOME_FAILED: "The night ended; at least one item FAILED, or a step was stopped for all.",
     ExitCode.STOPPED: "The night was stopped before its end (SIGINT, SIGTERM or `--stop-by`): `nightreel resume`.",
@@ -25,11 +27,41 @@ EXIT_WORDS = {
 }
 
 _BEFORE_WORDS = {
-    Before.NOTHING: "nothing",
+    Before.NOTHING: "",
     Before.FREE: "the card's memory is freed",
-    Before.RESTART: "the instance is restarted",
+    Before.RESTART: "the instance is restarted at once",
+    Before.RESTART_IDLE: "the instance is restarted, once its other prompt is over",
+    Before.INTERRUPT: "the prompt is interrupted; if that is not heard, the instance is restarted",
     Before.WAIT: "the instance is waited for, then restarted",
 }
+_WHERE_WORDS = {
+    Where.ELSEWHERE: "on another card if there is one",
+    Where.SAME: "on the same card",
+    Where.LARGER: "on a larger card, or once on one as large",
+}
+
+# What happened, in the words of whoever watches -> what is done, and the remedy of the errors that it ends in.
+SYMPTOMS: tuple[tuple[str, str, Remedy | None], ...] = (
+    ("the socket is lost, silent or deaf", "the instance is polled, the socket opened anew; costs nothing", None),
+    ("an answer to a submission is lost", "the prompt is looked for before it is sent again", None),
+    ("HTTP 5xx, refused, no answer", "", Remedy.WAIT_AND_RETRY),
+    (
+        "the graph is refused",
+        "the reason names node and field; the other items would be refused as well",
+        Remedy.STOP_STEP,
+    ),
+    ("out of memory", "", Remedy.FREE_AND_RETRY),
+    ("the CUDA context is broken", "", Remedy.RESTART_AND_RETRY),
+    ("no progress for longer than ever before (see below)", "", Remedy.INTERRUPT_AND_RETRY),
+    (
+        "the worker thread of the instance is dead",
+        "as no progress: the interrupt is not heard",
+        Remedy.INTERRUPT_AND_RETRY,
+    ),
+    ("served from the cache, with a missing or stale file", "", Remedy.REFRESH_AND_RETRY),
+    ("black, frozen, silent, too short, not decodable", "", Remedy.RETRY_NEW_SEED),
+    ("a node raises", "", Remedy.RETRY),
+)
 
 
 def error_classes() -> list[type[StepError] | type[ComfyUIError]]:
@@ -49,31 +81,33 @@ def page() -> str:
     lines = [
         "# Errors: what each one leads to",
         "",
-        "An error carries a *remedy*; one table says what a remedy means. Nothing else decides. This page is generated",
-        "by `python -m orchestrator.reference`.",
+        "An error carries a *remedy*; a remedy is a ladder, and each failed try takes its run one rung further. One",
+        "table says so, `orchestrator/ladder.py`, and nothing else decides. This page is generated from it by",
+        "`python -m orchestrator.reference`.",
+        "",
+        "## The ladder",
+        "",
+        "| what happens | what is done, rung by rung |",
+        "|---|---|",
+        *(f"| {what} | {'; '.join(filter(None, (told, _ladder_words(remedy))))} |" for what, told, remedy in SYMPTOMS),
+        "",
+        "The rung that a failed try led to is kept with it. So a ladder goes on where it stood when Nightreel itself",
+        "is killed, and `nightreel show ITEM` and the report say in words what was done.",
         "",
         "## Remedies",
         "",
-        "| remedy | tries again | new seed | before the next try | stops the step for all | stops the night |",
-        "|---|---|---|---|---|---|",
-    ]
-    for remedy in Remedy:
-        one = TREATMENTS[remedy]
-        answers = (
-            _yes(one.tries_again),
-            _yes(one.new_seed),
-            _BEFORE_WORDS[one.before],
-            _yes(one.stops_step),
-            _yes(one.stops_night),
-        )
-        lines.append(f"| `{remedy}` | " + " | ".join(answers) + " |")
-    lines += [
+        "| remedy | rung | what is done | the next try | counts as a try |",
+        "|---|---|---|---|---|",
+        *_remedy_rows(),
         "",
         "An item has three tries at a step (`retry.attempts`), with growing waits between them. A try that was cut",
         "short by Nightreel's own crash, or by an instance that went away, is not counted, up to `retry.uncounted` of",
         "them. When the first `retry.same_reason` items of a step all fail for the same reason and none came through,",
         "the step stops for all: its runs stay PENDING, so nothing is lost once that is mended and the night resumed.",
+        "Where several cards work, one of them alone does not stop a step.",
         "",
+        *_BLAME,
+        *_STALLS,
         "## What can happen to a step run",
         "",
         "| error | what it is | remedy | counts as a try |",
@@ -88,5 +122,70 @@ def page() -> str:
     return "\n".join(lines) + "\n"
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
+def _ladder_words(remedy: Remedy | None) -> str:
+    """Return the rungs of a remedy as one sentence."""
+    if remedy is None:
+        return ""
+    ladder = LADDERS[remedy]
+    if ladder.stops_step:
+        return "the step stops for all items"
+    words = [_rung_words(rung) for rung in ladder.rungs]
+    return " → ".join([*words, "set aside: the run fails"])
+
+
+def _rung_words(rung: Rung) -> str:
+    first = _BEFORE_WORDS[rung.before]
+    return ", ".join(filter(None, (first, _next_words(rung))))
+
+
+def _next_words(rung: Rung) -> str:
+    """Return how the next try differs."""
+    words = ["the next fallback of the manifest" if rung.falls_back else "again"]
+    words += ["under another file name"] if rung.name == "refresh" else []
+    words += ["with another seed"] if rung.new_seed else []
+    words += [_WHERE_WORDS[rung.where]] if rung.where is not Where.ELSEWHERE else []
+    words += ["once"] if rung.times == 1 else []
+    return " ".join(words)
+
+
+def _remedy_rows() -> Iterator[str]:
+    for remedy in Remedy:
+        ladder = LADDERS[remedy]
+        for number, rung in enumerate(ladder.rungs, start=1):
+            done = _BEFORE_WORDS[rung.before] or "nothing"
+            counts = "if its error does" if rung.counted else "no"
+            yield f"| `{remedy}` | {number} `{rung.name}` | {done} | {_next_words(rung)} | {counts} |"
+        if not ladder.rungs:
+            end = "the run fails"
+            if ladder.stops_step:
+                end = "the step stops for all" + (", and the night" if ladder.stops_night else "")
+            yield f"| `{remedy}` | – | {end} | none | {'no' if ladder.stops_step else 'yes'} |"
+
+
+_BLAME = (
+    "## Who is to blame",
+    "",
+    "Two different items that fail one after the other on one card speak against the card. It is restarted, once its",
+    "other prompt is over. If two more fail before anything comes through there, while items come through elsewhere,",
+    f"it is set aside for the night, and so it is after {MOST_RESTARTS} such restarts. The only card in use is never",
+    "set aside on suspicion; a card without a `restart` is freed of its memory instead of restarted.",
+    "",
+    "One item that fails on two cards, on both of which other items of the step came through, speaks against the item:",
+    "it fails without its other tries. Neither counts running out of memory, which has rungs of its own: a card that",
+    "two items had to leave for another one is left out of that step, and of no other. Nor do errors that are the same",
+    "for all items, or an instance that is gone.",
+    "",
+)
+_STALLS = (
+    "## No progress",
+    "",
+    "For each workflow, card and phase (load, encode, sample, decode, save), Nightreel remembers the longest silence",
+    "that ended well; apart from the others for the first prompt after a restart or another workflow, which loads its",
+    f"models. A prompt that is silent for {FACTOR:g} times as long, and {SLACK:.0%} of `timing.idle_timeout_s` of its",
+    "manifest more, counts as hung; but never before what `timing.phases` says of the phase, or before",
+    f"{LEAST:.0%} of `timing.idle_timeout_s`. Until {ENOUGH} prompts have ended well, that itself is the least that",
+    "counts. A limit that struck is not trusted again before a prompt",
+    "has ended well: the next one gets at least `timing.idle_timeout_s`, so that a slower driver or a larger picture",
+    "costs one try and not the night.",
+    "",
+)

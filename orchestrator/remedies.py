@@ -1,7 +1,7 @@
-"""What each error leads to: one table, and a pure function that applies it.
+"""What each error leads to for its step run: a pure function over the ladder of errors and the policy of retries.
 
-Errors carry a `Remedy`; the table says what a remedy means. The function decides from the error and the tries so far;
-it never sleeps and never writes. `docs/errors.md` shows the same table.
+Errors carry a `Remedy`; the rungs of each are in `ladder.py`. Here the tries are counted, the wait is chosen, and a
+step that fails for all is noticed. Nothing sleeps and nothing writes.
 """
 
 from __future__ import annotations
@@ -11,42 +11,16 @@ import random
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
 
+from orchestrator.ladder import LADDERS, Before, Situation, Where, climb
 from orchestrator.settings import RetrySettings
 from steps.errors import Remedy
 
+__all__ = ["Before", "Breaker", "Decision", "Verdict", "decide", "derive_seed", "jitter_of", "signature"]
 
-class Before(StrEnum):
-    """What is done to the instance before the next try."""
-
-    NOTHING = "NOTHING"
-    FREE = "FREE"  # POST /free: give memory back
-    RESTART = "RESTART"
-    WAIT = "WAIT"  # until it answers
-
-
-class Treatment(NamedTuple):
-    """What a remedy means."""
-
-    tries_again: bool
-    new_seed: bool
-    before: Before
-    stops_step: bool
-    stops_night: bool
-    systematic: bool  # the same reason on the first items may be the same for all
-
-
-TREATMENTS: dict[Remedy, Treatment] = {
-    Remedy.RETRY: Treatment(True, False, Before.NOTHING, False, False, True),
-    Remedy.RETRY_NEW_SEED: Treatment(True, True, Before.NOTHING, False, False, True),
-    Remedy.FREE_AND_RETRY: Treatment(True, False, Before.FREE, False, False, False),
-    Remedy.RESTART_AND_RETRY: Treatment(True, False, Before.RESTART, False, False, False),
-    Remedy.WAIT_AND_RETRY: Treatment(True, False, Before.WAIT, False, False, False),
-    Remedy.FAIL: Treatment(False, False, Before.NOTHING, False, False, True),
-    Remedy.STOP_STEP: Treatment(False, False, Before.NOTHING, True, False, True),
-    Remedy.STOP_NIGHT: Treatment(False, False, Before.NOTHING, True, True, True),
-}
+SPENT = "spent"
+EXHAUSTED = "exhausted"
+SUSPECTED = "suspected"
 
 
 class Verdict(StrEnum):
@@ -63,9 +37,12 @@ class Decision:
 
     verdict: Verdict
     counted: bool  # whether the try counts against the run
+    label: str | None = None  # kept with the try: the rung it led to, or why it was the last (`SPENT`, …)
     delay_s: float = 0.0
     new_seed: bool = False
     before: Before = Before.NOTHING
+    only_on: frozenset[str] = frozenset()  # instances that may take the next try; empty: any
+    elsewhere: bool = False  # whether the next try avoids the instance while there are others
     stop_step: bool = False
     stop_night: bool = False
 
@@ -74,9 +51,9 @@ def decide(
     remedy: Remedy,
     *,
     counted: bool,
-    tries_counted: int,
-    tries_uncounted: int,
+    situation: Situation,
     policy: RetrySettings,
+    suspected: bool = False,
     jitter: float = 0.5,
 ) -> Decision:
     """Decide what an error leads to.
@@ -84,27 +61,31 @@ def decide(
     Args:
         remedy: What the error asks for.
         counted: Whether the error speaks against the item; an instance that went away does not.
-        tries_counted: Counted tries of this run in this generation, this one not included.
-        tries_uncounted: Its other tries, this one not included.
+        situation: Earlier tries of this run in this generation, and what the next one can go to.
         policy: Tries, waits and limits.
+        suspected: Whether the item itself is at fault: it failed where others come through, on two cards.
         jitter: 0..1, shifts the wait by up to a tenth either way.
     """
-    treatment = TREATMENTS[remedy]
-    if treatment.stops_step:
-        return Decision(
-            Verdict.PUT_BACK, counted=False, stop_step=True, stop_night=treatment.stops_night, before=treatment.before
-        )
-    counts = counted or tries_uncounted >= policy.uncounted
-    used = tries_counted + (1 if counts else 0)
-    if not treatment.tries_again or used >= policy.attempts:
-        return Decision(Verdict.FAIL, counted=counts, before=treatment.before)
+    ladder = LADDERS[remedy]
+    if ladder.stops_step:
+        return Decision(Verdict.PUT_BACK, counted=False, stop_step=True, stop_night=ladder.stops_night)
+    found = climb(remedy, situation)
+    uncounted = sum(1 for trial in situation.trials if not trial.counted)
+    counts = (counted and (found is None or found.rung.counted)) or uncounted >= policy.uncounted
+    used = len(situation.trials) - uncounted + (1 if counts else 0)
+    if suspected or found is None or used >= policy.attempts:
+        label = SUSPECTED if suspected else EXHAUSTED if found is None and ladder.rungs else SPENT
+        return Decision(Verdict.FAIL, counted=True, label=label, before=ladder.at_end)
     wait = wait_before_retry(policy, used)
     return Decision(
         Verdict.RETRY,
         counted=counts,
+        label=found.label,
         delay_s=wait * (0.9 + 0.2 * jitter),
-        new_seed=treatment.new_seed,
-        before=treatment.before,
+        new_seed=found.rung.new_seed,
+        before=found.rung.before,
+        only_on=found.only_on,
+        elsewhere=counts and found.rung.where is Where.ELSEWHERE,
     )
 
 
@@ -143,26 +124,37 @@ class Breaker:
 
     It trips when the first `limit` items of a step all failed for the same reason and none has come through. Errors
     that say more about an instance than about the work (out of memory, hung, gone) are left out: those whose remedy is
-    not systematic here, and tries that are not counted by whoever asks.
+    not systematic, and tries that are not counted by whoever asks. Where several cards work, one of them alone never
+    stops the step for all: it may be the card.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._open = True
         self._items: set[int] = set()
+        self._cards: set[str] = set()
         self._reason: str | None = None
 
     def succeeded(self) -> None:
         """Note that an item came through: from now on failures are the items' own."""
         self._open = False
 
-    def failed(self, item_id: int, remedy: Remedy, reason: str) -> bool:
-        """Note a failed try; True when the step should stop."""
-        if not self._open or not TREATMENTS[remedy].systematic:
+    def failed(self, item_id: int, remedy: Remedy, reason: str, *, card: str = "", cards: int = 1) -> bool:
+        """Note a failed try; True when the step should stop.
+
+        Args:
+            item_id: Whose try it was.
+            remedy: What its error asks for.
+            reason: What errors of the same cause share.
+            card: Where it failed.
+            cards: How many work on the step.
+        """
+        if not self._open or not LADDERS[remedy].systematic:
             return False
         if self._reason is not None and self._reason != reason:
             self._open = False
             return False
         self._reason = reason
         self._items.add(item_id)
-        return len(self._items) >= self._limit
+        self._cards.add(card)
+        return len(self._items) >= self._limit and len(self._cards) >= min(2, cards)

@@ -7,15 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
+from db.engine import read
 from db.errors import StaleRun
 from db.store import ArtifactRow, AttemptView, BatchView, ItemView, MadeRow, RunView, Store
+from db.tries import runs_that_failed
 from orchestrator.artifacts import ArtifactStore, Stored, item_folder, run_folder
 from orchestrator.clock import Clock
 from orchestrator.engines.base import Execution, Task
 from orchestrator.errors import StorageError
 from orchestrator.home import Home
+from orchestrator.ladder import Card, Situation, Trial, Whereabouts, fallback_of, seeds_asked, whereabouts
 from orchestrator.log import Logger
 from orchestrator.remedies import Decision, Verdict, decide, derive_seed, jitter_of
 from orchestrator.settings import RetrySettings
@@ -59,19 +63,23 @@ class Runner:
         title = self._items[run.item_id].title
         return f"{title} ({run.variant})" if run.variant else title
 
-    def claim(self, run: RunView, *, instance: str | None) -> Task | None:
+    def claim(self, run: RunView, *, instance: str | None, placement: Mapping[str, Any] | None = None) -> Task | None:
         """Claim a run for an instance (None: for the CPU); None when somebody else moved it first.
 
-        The prompt id is made and stored here, before anything is sent anywhere.
+        The prompt id is made and stored here, before anything is sent anywhere, and with it why that instance was
+        chosen (`placement`).
         """
         prompt_id = str(uuid4()) if self._steps[run.step].engine is EngineKind.COMFYUI else None
+        trials = self._trials(run)
         try:
             attempt = self._store.claim(
                 run.run_id,
                 batch_id=self._batch.id,
                 instance=instance,
                 prompt_id=prompt_id,
-                seed=self.seed_of(run),
+                seed=self._seed_after(run, trials),
+                fallback=fallback_of(trials),
+                placement=placement,
             )
         except StaleRun:
             self._log.info("run.stale", run_id=run.run_id, step=run.step)
@@ -109,13 +117,28 @@ class Runner:
 
     def seed_of(self, run: RunView) -> int:
         """Return the seed of a run's next try: another one after each try that asked for it."""
-        asked = sum(
-            1
-            for attempt in self._store.attempts_of_run(run.run_id)
-            if attempt.generation == run.generation and attempt.remedy == Remedy.RETRY_NEW_SEED
-        )
+        return self._seed_after(run, self._trials(run))
+
+    def whereabouts(self, runs: Sequence[RunView], cards: Sequence[Card]) -> dict[int, Whereabouts]:
+        """Return where those runs of a step may go that failed tonight, by run: what their tries so far ask for."""
+        if not runs:
+            return {}
+        with read(self._store.engine) as conn:
+            failed = runs_that_failed(conn, self._batch.id, step=runs[0].step)
+        return {run.run_id: whereabouts(self._trials(run), cards) for run in runs if run.run_id in failed}
+
+    def _seed_after(self, run: RunView, trials: Sequence[Trial]) -> int:
         sha256 = self._items[run.item_id].sha256
+        asked = seeds_asked(trials)
         return derive_seed(self._batch.seed, sha256, run.step, run.variant, run.generation, asked)
+
+    def _trials(self, run: RunView) -> list[Trial]:
+        """Return the tries of a run that have ended, in its generation."""
+        return [
+            Trial(one.instance, one.remedy, one.rung, one.counted)
+            for one in self._store.attempts_of_run(run.run_id)
+            if one.generation == run.generation and one.outcome is not None
+        ]
 
     def finish(self, run: RunView, task: Task, execution: Execution) -> bool:
         """Store what an attempt made, and move the run. False when somebody else moved it first.
@@ -161,7 +184,17 @@ class Runner:
         self._log.info("run.completed", run_id=run.run_id, attempt_id=task.attempt_id, step=run.step)
         return True
 
-    def failed(self, run: RunView, task: Task, error: Exception, *, again: bool = True) -> Decision:
+    def failed(
+        self,
+        run: RunView,
+        task: Task,
+        error: Exception,
+        *,
+        again: bool = True,
+        cards: Sequence[Card] = (),
+        fallbacks: Sequence[str] = (),
+        suspected: bool = False,
+    ) -> Decision:
         """Record a failed try and decide what follows.
 
         Args:
@@ -169,24 +202,27 @@ class Runner:
             task: The try that failed.
             error: Carries `remedy`, and `counted` when it does not speak against the item.
             again: Whether another try may follow tonight; without it a retry is put off to another night.
+            cards: The instances in use.
+            fallbacks: Those that the manifest of the step's workflow declares, in order.
+            suspected: Whether the item itself is at fault.
         """
         remedy = getattr(error, "remedy", Remedy.RETRY)
-        tries = [one for one in self._store.attempts_of_run(run.run_id) if one.generation == run.generation]
         decision = decide(
             remedy,
             counted=bool(getattr(error, "counted", True)),
-            tries_counted=sum(1 for one in tries if one.counted and one.outcome is not None),
-            tries_uncounted=sum(1 for one in tries if not one.counted and one.outcome is not None),
+            situation=Situation(self._trials(run), task.instance, cards, fallbacks),
             policy=self._retry,
+            suspected=suspected,
             jitter=jitter_of(task.context.seed),
         )
         facts = {"error_class": type(error).__name__, "message": str(error), "remedy": str(remedy)}
+        rung = decision.label
         try:
             if decision.verdict is Verdict.FAIL:
-                self._store.fail(task.attempt_id, **facts)
+                self._store.fail(task.attempt_id, **facts, rung=rung)
             else:
                 retry_at = self._clock.now() + timedelta(seconds=decision.delay_s) if again else None
-                self._store.retry(task.attempt_id, **facts, retry_at=retry_at, counted=decision.counted)
+                self._store.retry(task.attempt_id, **facts, rung=rung, retry_at=retry_at, counted=decision.counted)
         except StaleRun:
             self._log.info("run.stale", run_id=run.run_id, step=run.step)
             return decision
@@ -238,6 +274,7 @@ class Runner:
             work=self._home.work_of(attempt.attempt_id),
             made=self._made(run, step, self._store.made(run.item_id)),
             options=self._options,
+            fallback=attempt.fallback,
         )
 
     def _made(self, run: RunView, step: Step, rows: Mapping[tuple[str, str], MadeRow]) -> dict[str, Made]:

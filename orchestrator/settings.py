@@ -8,14 +8,16 @@ found and what would do.
 from __future__ import annotations
 
 import os
+import re
 from datetime import time
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from orchestrator.card_settings import CoolingSettings, Gpu, Role, StartSettings, Telemetry, beside, checked_gpu
 from orchestrator.errors import ConfigError
 from steps.options import (
     AudioOptions,
@@ -27,6 +29,7 @@ from steps.options import (
     PrepareOptions,
     ScriptOptions,
     StepOptions,
+    TalkOptions,
     VideoOptions,
 )
 
@@ -93,21 +96,73 @@ class InstanceSettings(Options):
     """One ComfyUI server, pinned to one card."""
 
     name: str = Field(..., pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,39}$", description="Short name, used everywhere")
-    url: str | None = Field(None, description="Address, such as http://127.0.0.1:8188")
-    gpu: int | str | None = Field(None, description="Card index or UUID, for people and for telemetry")
-    role: Literal["work", "reserved"] = Field("work", description="A reserved card is never touched")
-    restart: RestartSettings | None = Field(None, description="How it is restarted; without it, it never is")
+    url: str | None = Field(None, description="Address, such as http://127.0.0.1:8188; not with `start`")
+    gpu: Gpu | None = Field(
+        None, description="Card: its index in nvidia-smi, or its UUID; an index counts on the host of `url`"
+    )
+    role: Role = Field(
+        "work",
+        description="What the card is for: `work` for prompts; `llm` and `safety` for other servers, `reserved` for a "
+        "person: no prompt ever goes to these, and a working instance that runs on a reserved card is refused",
+    )
+    vram_gb: float | None = Field(
+        None, gt=0, le=1024, description="Memory of the card, GiB; without it, what the instance reports"
+    )
+    max_temperature_c: float | None = Field(
+        None, ge=30, le=120, description="Temperature above which the card gets no new prompt until it has cooled, °C"
+    )
+    telemetry: Telemetry = Field(
+        "auto",
+        description="Where temperatures and memory come from: `local` (NVML, else nvidia-smi), `ssh` (nvidia-smi on "
+        "the host of `restart.ssh`), `comfyui` (what the instance reports, memory only) or `off`; `auto`: `local` "
+        "for this machine, else `comfyui`",
+    )
+    output_dir: Path | None = Field(
+        None, description="Its output folder, where this machine can read it: files are saved from it after a crash"
+    )
+    start: StartSettings | None = Field(None, description="Nightreel starts and ends this ComfyUI itself")
+    restart: RestartSettings | None = Field(
+        None, description="How it is restarted; without it, never, unless Nightreel started it"
+    )
+
+    @property
+    def host(self) -> str:
+        """Return the machine that its card is in; "" for this one."""
+        host = urlsplit(self.url or "").hostname or ""
+        return "" if host in ("localhost", "::1") or host.startswith("127.") else host
+
+    @field_validator("gpu")
+    @classmethod
+    def _names_a_card(cls, value: Gpu | None) -> Gpu | None:
+        return checked_gpu(value)
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
-        if self.role == "reserved":
+        if self.role != "work":
+            return self
+        if self.start is not None:
+            if self.url or self.restart:
+                raise ValueError(
+                    "`start` goes without `url` and `restart`: Nightreel chooses the one and does the other"
+                )
             return self
         if not self.url:
-            raise ValueError("an instance with role `work` needs `url`")
+            raise ValueError("an instance with role `work` needs `url`, or `start`")
         parts = urlsplit(self.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"`url` is {self.url!r}; expected something like http://127.0.0.1:8188")
+        if self.telemetry == "ssh" and not (self.restart and self.restart.ssh):
+            raise ValueError("`telemetry: ssh` needs `restart.ssh`, which says where to log in")
         return self
+
+    def beside(self, base: Path) -> InstanceSettings:
+        """Return it with absolute paths.
+
+        Args:
+            base: Folder of the config file.
+        """
+        start = None if self.start is None else self.start.beside(base)
+        return self.model_copy(update={"output_dir": beside(self.output_dir, base), "start": start})
 
 
 class EmbeddedSettings(Options):
@@ -122,14 +177,60 @@ class EmbeddedSettings(Options):
     )
 
 
+class DriftSettings(Options):
+    """How far an instance may drift before `restart: drift` restarts it at the next step boundary."""
+
+    rss_gb: float = Field(
+        32.0,
+        gt=0,
+        le=4096,
+        description="RAM that a server may hold after giving back what it can, GiB: its own where it runs on this "
+        "machine, else by how much its host uses more than at the beginning of the night",
+    )
+    committed_share: float = Field(
+        0.95, gt=0, le=10, description="Memory promised to all processes, as a share of RAM and swap (this machine)"
+    )
+    vram_gb: float = Field(2.0, gt=0, le=1024, description="Card memory that it may fail to give back, GiB")
+    slowdown: float = Field(
+        1.5, gt=1, le=100, description="How many times as long a step's prompts may take as at first, on the same card"
+    )
+
+
 class ComfyUISettings(Options):
     """The ComfyUI instances."""
 
     instances: tuple[InstanceSettings, ...] = Field((), description="One per card; empty: the embedded engines")
     embedded: EmbeddedSettings = Field(EmbeddedSettings(), description="The embedded engines")
-    restart: Literal["between_steps", "never"] = Field("between_steps", description="When instances are restarted")
+    restart: Literal["between_steps", "drift", "never"] = Field(
+        "between_steps",
+        description="When instances are restarted by plan: between any two steps; only where they drifted past "
+        "`drift`; never. One that hangs or breaks is restarted all the same",
+    )
+    drift: DriftSettings = Field(DriftSettings(), description="What `restart: drift` bears")
     ready_timeout_s: float = Field(300.0, gt=0, le=3600, description="Seconds until a restarted instance must answer")
     queue_depth: int = Field(2, ge=1, le=8, description="Prompts kept in each instance's queue, the running one too")
+    cooling: CoolingSettings = Field(CoolingSettings(), description="When fewer cards work at once")
+    telemetry_period_s: float = Field(
+        10.0, ge=1, le=600, description="How often temperatures and memory are asked for, seconds"
+    )
+    spare_ram_gb: float = Field(
+        4.0,
+        ge=0,
+        le=512,
+        description="Memory of a host that must stay free, GiB: with less, its instances load models one after another",
+    )
+    vram_wait_s: float = Field(
+        120.0,
+        ge=0,
+        le=86400,
+        description="Seconds that a step waits for a card whose memory another program fills, before it is tried there",
+    )
+    canary: str = Field(
+        "basic",
+        pattern=r"^[a-z][a-z0-9_]*$",
+        description="Small prompt on every instance before a night: `off`, `basic` (costs no card time), or the name "
+        "of a step, such as clean_pic, whose workflow is run once with a fixed picture and seed",
+    )
     max_restarts: int = Field(3, ge=0, le=50, description="Failed restarts after which an instance is set aside")
 
     @model_validator(mode="after")
@@ -143,8 +244,38 @@ class ComfyUISettings(Options):
         if doubled:
             raise ValueError(f"instances must have addresses of their own; twice: {', '.join(doubled)}")
         if self.instances and not any(instance.role == "work" for instance in self.instances):
-            raise ValueError("every instance is reserved: none is left to work with")
+            raise ValueError("no instance has the role `work`: none is left to work with")
+        reserved = {(one.host, one.gpu): one.name for one in self.instances if one.role == "reserved"}
+        for instance in self.instances:
+            if instance.role == "work" and instance.gpu is not None and (instance.host, instance.gpu) in reserved:
+                keeper = reserved[(instance.host, instance.gpu)]
+                raise ValueError(f"{instance.name} is on the card (gpu: {instance.gpu}) that is reserved as {keeper}")
         return self
+
+
+class StepSettings(Options):
+    """A workflow of the user's own: instead of a built-in step's, or as a step of its own."""
+
+    workflow: str = Field(
+        ..., min_length=1, description="A manifest (.yaml), relative to this file, or the name of a bundled workflow"
+    )
+    after: str | None = Field(
+        None, min_length=1, description="For a step of its own: the step that it follows, instead of by its number"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: object) -> object:
+        """Take `clean_pic: clean_pic_4b` for `clean_pic: {workflow: clean_pic_4b}`."""
+        return {"workflow": value} if isinstance(value, str) else value
+
+    def beside(self, base: Path) -> StepSettings:
+        """Return it with an absolute path; a bare name is a bundled workflow, or one in `workflows/` beside the file.
+
+        Args:
+            base: Folder of the config file.
+        """
+        return self.model_copy(update={"workflow": place_of_workflow(self.workflow, base)})
 
 
 class LocalSettings(Options):
@@ -161,6 +292,12 @@ class Settings(Options):
     )
     languages: tuple[Language, ...] = Field(("fr", "en"), min_length=1, description="One video each, of: fr, en")
     night: NightSettings = Field(NightSettings(), description="What a night takes on")
+    overlap: bool = Field(
+        False,
+        description="Whether steps may overlap: the CPU and each card go on with what is ready for them, a card with "
+        "the models that it has loaded for as long as there is work for them. Without it, each step ends for all "
+        "items before the next one begins",
+    )
     retry: RetrySettings = Field(RetrySettings(), description="What happens after an error")
     comfyui: ComfyUISettings = Field(ComfyUISettings(), description="The ComfyUI instances")
     llm: LlmOptions = Field(LlmOptions(), description="Language and vision models")
@@ -172,8 +309,13 @@ class Settings(Options):
     prepare: PrepareOptions = Field(PrepareOptions(), description="Step 0: what is accepted")
     script: ScriptOptions = Field(ScriptOptions(), description="Step 1: what the portrait says")
     audio: AudioOptions = Field(AudioOptions(), description="Step 2: who speaks")
+    talk: TalkOptions = Field(TalkOptions(), description="Step 6: the talking portrait")
     captions: CaptionOptions = Field(CaptionOptions(), description="Step 7: captions")
     final: FinalOptions = Field(FinalOptions(), description="Step 9: the final cut")
+    steps: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], StepSettings] = Field(
+        default_factory=dict,
+        description="Workflows of your own, by step: instead of a built-in step's, or as a step of its own",
+    )
 
     @field_validator("languages")
     @classmethod
@@ -190,6 +332,7 @@ class Settings(Options):
             prepare=self.prepare,
             script=self.script,
             audio=self.audio,
+            talk=self.talk,
             captions=self.captions,
             final=self.final,
             llm=llm or self.llm,
@@ -198,6 +341,20 @@ class Settings(Options):
             state_dir=self.home / "engines",
             preview=preview,
         )
+
+
+def place_of_workflow(named: str, base: Path) -> str:
+    """Return what a config file means by a workflow: a bundled one's name, or the absolute path of a manifest.
+
+    Args:
+        named: A path relative to `base`, or a bare name: of a bundled workflow, else of one in `base/workflows/`.
+        base: Folder of the config file.
+    """
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", named):
+        return str((base / Path(named).expanduser()).absolute())
+    own = base / "workflows" / f"{named}.yaml"
+    bundled = Path(__file__).resolve().parent.parent / "workflows" / f"{named}.yaml"
+    return str(own.absolute()) if own.is_file() and not bundled.is_file() else named
 
 
 def models_dir() -> Path:
@@ -267,6 +424,12 @@ def _absolute(settings: Settings, base: Path) -> Settings:
     return settings.model_copy(
         update={
             "home": place(settings.home),
+            "comfyui": settings.comfyui.model_copy(
+                update={
+                    "instances": tuple(instance.beside(base) for instance in settings.comfyui.instances),
+                    "cooling": settings.comfyui.cooling.beside(base),
+                }
+            ),
             "zim": {language: place(archive) for language, archive in settings.zim.items()},
             "captions": settings.captions.model_copy(
                 update={
@@ -275,6 +438,7 @@ def _absolute(settings: Settings, base: Path) -> Settings:
                 }
             ),
             "final": settings.final.model_copy(update={"music": place(settings.final.music)}),
+            "steps": {name: step.beside(base) for name, step in settings.steps.items()},
         }
     )
 

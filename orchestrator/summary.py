@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from orchestrator.wording import brief, counted, one_line
 if TYPE_CHECKING:
     from orchestrator.night import NightResult
     from orchestrator.report import WrittenReport
+    from steps.base import Step
 
 PAINTING_WIDTH = 28  # of 80 columns: a title is known by its beginning, a reason is not
 _PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True}
@@ -37,6 +39,8 @@ def print_summary(
     console: Console, store: Store, home: Home, result: NightResult, report: WrittenReport | None
 ) -> None:
     """Print the end of a night: what came out, what did not and why, and where to look."""
+    from orchestrator.report.instances import instance_stories, left_out_words
+
     batch = store.batch(result.batch_id)
     items = store.items(result.batch_id)
     table = Table(title=f"Night {result.batch_id}: {result.outcome}")
@@ -59,6 +63,8 @@ def print_summary(
         console.print(f"  {path}", **_PLAIN)
     for step, reason in result.stopped_steps.items():
         console.print(f"[yellow]step {step} stopped:[/] {escape(one_line(reason))}", highlight=False, soft_wrap=True)
+    for words in left_out_words(instance_stories(result.log_path)):
+        console.print(f"[yellow]{escape(one_line(words))}[/]", highlight=False, soft_wrap=True)
     if batch.preview:
         console.print("[dim]Previews: made on the CPU by the embedded engines, and marked as such.[/]")
     if result.outcome == "stopped":
@@ -78,8 +84,9 @@ def _videos(store: Store, home: Home, item: ItemView) -> list[Path]:
     return [home.artifacts / row.path for row in rows if row.name == "video"]
 
 
-def print_status(console: Console, found: Status) -> None:
-    """Print how far everything is."""
+def print_status(console: Console, found: Status, pipeline: Sequence[Step]) -> None:
+    """Print how far everything is; step runs in the order of the pipeline, those of steps that left it last."""
+    places = {step.name: place for place, step in enumerate(pipeline)}
     lists = ", ".join(f"{one_line(name)} {count}" for name, count in sorted(found.lists.items()))
     console.print(counted(found.paintings, "painting") + (f" ({lists})" if lists else ""), **_PLAIN)
     if found.open_batch is None:
@@ -95,15 +102,10 @@ def print_status(console: Console, found: Status) -> None:
         highlight=False,
     )
     table = Table("step", *[str(state) for state in State])
-    for step in sorted({name for name, _ in found.runs}, key=_step_order):
-        table.add_row(step, *[str(found.runs.get((step, state), "")) for state in State])
+    for step in sorted({name for name, _ in found.runs}, key=lambda name: (places.get(name, 999), name)):
+        name = step if step in places else f"{step} (left)"
+        table.add_row(name, *[str(found.runs.get((step, state), "")) for state in State])
     console.print(table)
-
-
-def _step_order(name: str) -> tuple[int, str]:
-    from steps.registry import default_steps
-
-    return next(((one.number, name) for one in default_steps() if one.name == name), (99, name))
 
 
 def status_as_json(found: Status) -> dict[str, Any]:

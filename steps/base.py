@@ -70,6 +70,7 @@ class Context:
     work: Path  # an existing, empty folder of this attempt's own
     made: Mapping[str, Made]  # by step name: all that `needs` names, of this variant or shared
     options: StepOptions
+    fallback: str | None = None  # the rung of the workflow's manifest that makes do with less memory; None: as it is
 
     def file(self, step: str, name: str) -> Path:
         """Return the path of an earlier step's artifact."""

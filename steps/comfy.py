@@ -19,6 +19,7 @@ from steps.checks import Expected, Looked
 from steps.errors import InvalidInput, ManifestError
 from steps.footage import Box
 from steps.manifest import BUNDLED, BindingSpec, Manifest, OutputSpec, load_manifest
+from steps.options import StepOptions
 from steps.sources import Source
 
 
@@ -90,6 +91,21 @@ class ManifestStep(ComfyStep):
         data = {**_joined(looked), **closer.data}
         return Result(files={**files, **closer.files}, data=data, checks=(*found, *closer.checks))
 
+    def setting_problems(self, options: StepOptions) -> tuple[str, ...]:
+        """Return what of the settings the workflow cannot take: key, what was found, what would do.
+
+        Asked before a night: `bind` would say the same, after the hours of the steps before.
+        """
+        problems = []
+        for spec in self.manifest.bindings.values():
+            if spec.source is None or spec.source.parts[0] != "options":
+                continue
+            value = sources.read_option(spec.source, options)
+            if isinstance(value, str | int | float) and (wanted := spec.broken_by(spec.spelled(value))):
+                key = spec.source.removeprefix("options.")
+                problems.append(f"{key}: found {value!r}; the workflow {self.manifest.name} needs {wanted}")
+        return tuple(problems)
+
     def supply(self, context: Context) -> Mapping[str, Any]:
         """Return values and files for the bindings that the manifest leaves open. May write below `context.work`."""
         return {}
@@ -144,10 +160,11 @@ class ManifestStep(ComfyStep):
             raise self._unusable(
                 f"bindings.{name}", f"found {type(value).__name__}; expected a text, a number or yes/no"
             )
-        wanted = spec.limits.broken_by(value)
+        value = spec.spelled(value)
+        wanted = spec.broken_by(value)
         if wanted is None:
             return value
-        found = f"a text of {len(value)} characters" if isinstance(value, str) else repr(value)
+        found = repr(value) if spec.choices or not isinstance(value, str) else f"a text of {len(value)} characters"
         if _is_of_item(spec):
             raise InvalidInput(f"{name}: found {found}; expected {wanted}", binding=name, expected=wanted)
         where = f" in {spec.source}" if spec.source else ""
@@ -169,16 +186,29 @@ class ManifestStep(ComfyStep):
         for one in fields(Expected):
             stated = getattr(spec, one.name)
             if isinstance(stated, Source):
-                stated = self._read(stated, context, key=f"outputs.{name}.{one.name}")
+                source, stated = stated, self._read(stated, context, key=f"outputs.{name}.{one.name}")
+                stated = self._lowered(source, stated, context)
             numbers[one.name] = stated
         return Expected(**{**numbers, **required})
 
+    def _lowered(self, source: Source, stated: Any, context: Context) -> Any:
+        """Return what an output must have on a fallback: as much as the binding that reads the same setting gets."""
+        if context.fallback is None:
+            return stated
+        same = [name for name, spec in self.manifest.bindings.items() if spec.source == source]
+        return self.manifest.on_fallback(context.fallback, same[0], stated) if same else stated
+
 
 def _is_of_item(spec: BindingSpec) -> bool:
-    """Tell whether a value differs from item to item: another item may well keep to the limits."""
+    """Tell whether a value differs from item to item: another item may well keep to the limits.
+
+    What is chosen from a list comes from the settings in the end: each item would be refused for the same reason.
+    """
+    if spec.choices:
+        return False
     if spec.source is None:
         return spec.value is None
-    return spec.source.parts[0] in ("made", "subject")
+    return spec.source.parts[0] in ("made", "subject", "seed")
 
 
 def _settle(path: Path, work: Path, name: str) -> Path:

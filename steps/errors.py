@@ -22,12 +22,14 @@ from enum import StrEnum
 
 
 class Remedy(StrEnum):
-    """What an error leads to. `orchestrator/remedies.py` turns it into a decision."""
+    """What an error leads to. The rungs of each are the table in `orchestrator/ladder.py`."""
 
     RETRY = "RETRY"  # again, with the same seed
     RETRY_NEW_SEED = "RETRY_NEW_SEED"  # again, with another seed
-    FREE_AND_RETRY = "FREE_AND_RETRY"  # give the card's memory back, then again
-    RESTART_AND_RETRY = "RESTART_AND_RETRY"  # restart the instance, then again
+    REFRESH_AND_RETRY = "REFRESH_AND_RETRY"  # again under another file name, then with another seed
+    FREE_AND_RETRY = "FREE_AND_RETRY"  # give the card's memory back, then again, then on a larger card or with less
+    RESTART_AND_RETRY = "RESTART_AND_RETRY"  # restart the instance at once, then again
+    INTERRUPT_AND_RETRY = "INTERRUPT_AND_RETRY"  # end the prompt, restart the instance if that is not heard, then again
     WAIT_AND_RETRY = "WAIT_AND_RETRY"  # wait until the instance answers, then again
     FAIL = "FAIL"  # no use trying this item again
     STOP_STEP = "STOP_STEP"  # the same for every item: no use trying the next one

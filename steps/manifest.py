@@ -8,65 +8,48 @@ separate from the client that binds graphs, because steps know nothing of the or
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    StrictBool,
-    StrictFloat,
-    StrictInt,
-    StrictStr,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, StrictBool, StrictFloat, StrictInt, ValidationError, model_validator
 
+from steps.changes import Alternative, Fallback, Lowered, NodeChange
+from steps.demands import ModelFile, Needs, Phase, Timing
 from steps.errors import ManifestError
+from steps.inheritance import merged
+from steps.sections import NAME, FromList, Name, Number, Scalar, Section
 from steps.sources import Source
 
+__all__ = [
+    "BUNDLED",
+    "Alternative",
+    "BindingSpec",
+    "Fallback",
+    "Limits",
+    "Lowered",
+    "Manifest",
+    "Media",
+    "ModelFile",
+    "Name",
+    "Needs",
+    "NodeChange",
+    "Number",
+    "OutputSpec",
+    "Phase",
+    "Scalar",
+    "Section",
+    "StepSection",
+    "Target",
+    "Timing",
+    "bundled_names",
+    "load_manifest",
+]
+
 Media = Literal["image", "audio", "video"]
-Scalar = StrictStr | StrictBool | StrictInt | StrictFloat
 BUNDLED = Path(__file__).resolve().parent.parent / "workflows"
 """The folder of the workflows that come with the project."""
-
-NAME = re.compile(r"[a-z][a-z0-9_]*")
-
-
-def _is_name(text: str) -> str:
-    if not NAME.fullmatch(text):
-        raise ValueError("a name of lower-case letters, digits and _, beginning with a letter")
-    return text
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _as_number(value: Any) -> int | float | Source:
-    if isinstance(value, str):
-        return Source(value)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
-        raise ValueError("a number above 0, or where to find one, such as options.video.width")
-    return value
-
-
-Name = Annotated[str, AfterValidator(_is_name)]
-Number = Annotated[int | float | Source, PlainValidator(_as_number)]
-"""A number above 0, or where to find one, such as `options.video.width`."""
-
-
-class Section(BaseModel):
-    """Base of all parts of a manifest: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 class Target(Section):
@@ -95,22 +78,59 @@ class Limits(Section):
         if self.max is not None and value > self.max:
             return f"at most {self.max}"
         if self.multiple_of is not None and (value - self.plus) % self.multiple_of:
-            lower = int(value - self.plus) // self.multiple_of * self.multiple_of + self.plus
+            lower = int(self._stepped(value))
             rule = f"{self.multiple_of}n+{self.plus}" if self.plus else f"a multiple of {self.multiple_of}"
             return f"{rule}, such as {lower} or {lower + self.multiple_of}"
         return None
+
+    def lowered(self, value: float, by: Lowered) -> int | float:
+        """Return the smaller number that a fallback asks for; it keeps to the limits if `value` does."""
+        wanted = value * by.times if by.times is not None else min(value, by.at_most or value)
+        if isinstance(value, int):
+            wanted = int(wanted)
+        wanted = wanted if wanted == value else self._stepped(wanted)
+        return max(wanted, self.min) if self.min is not None else wanted
+
+    def _stepped(self, value: float) -> int | float:
+        """Return the largest number of the form n * `multiple_of` + `plus` that is no larger."""
+        if self.multiple_of is None:
+            return value
+        return int(value - self.plus) // self.multiple_of * self.multiple_of + self.plus
+
+
+def _as_choices(value: Any) -> Any:
+    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+        return {one: one for one in value}
+    return value
 
 
 class BindingSpec(Section):
     """One thing that changes from prompt to prompt, and where in the graph it goes."""
 
-    targets: Annotated[tuple[Target, ...], BeforeValidator(_as_tuple)] = Field(
+    targets: Annotated[tuple[Target, ...], FromList] = Field(
         min_length=1, description="Where it goes; `node` and `input` beside it are short for a single target"
     )
     kind: Literal["value", "upload"] = Field("value", description="`upload`: a file, whose server-side name is put in")
     value: Scalar | None = Field(None, description="The literal; beside `from`, what is used where that has nothing")
     source: Source | None = Field(None, alias="from", description="Where the value comes from")
     limits: Limits = Field(Limits(), description="What the value must keep to")
+    choices: Annotated[Mapping[str, str], BeforeValidator(_as_choices)] = Field(
+        {}, description="All texts it may be: a list, or a mapping of our spelling to the node's; case does not matter"
+    )
+
+    def spelled(self, value: Scalar) -> Scalar:
+        """Return a value as the node spells it; one that is not among the choices comes back as it is."""
+        if not isinstance(value, str) or not self.choices:
+            return value
+        spelt = {theirs.casefold(): theirs for theirs in self.choices.values()}
+        spelt |= {ours.casefold(): theirs for ours, theirs in self.choices.items()}
+        return spelt.get(value.casefold(), value)
+
+    def broken_by(self, value: Scalar) -> str | None:
+        """Return what would do instead, as text, or None: the value, spelled as the node does, will do."""
+        if self.choices and value not in self.choices.values():
+            return "one of " + ", ".join(self.choices)
+        return self.limits.broken_by(value)
 
     @model_validator(mode="before")
     @classmethod
@@ -127,6 +147,8 @@ class BindingSpec(Section):
     def _source_fits_kind(self) -> Self:
         if self.kind == "upload" and self.value is not None:
             raise ValueError("a binding of kind upload has no `value`: it gets a file, by `from` or from the step")
+        if self.value is not None and self.broken_by(self.spelled(self.value)):
+            raise ValueError(f"`value: {self.value}` breaks its own limits: {self.broken_by(self.spelled(self.value))}")
         if self.source is not None and self.source.is_file != (self.kind == "upload"):
             wanted = "upload" if self.source.is_file else "value"
             raise ValueError(f"`from: {self.source}` needs `kind: {wanted}`")
@@ -160,33 +182,6 @@ class OutputSpec(Section):
         return None if isinstance(value, Source) else value
 
 
-class ModelFile(Section):
-    """A model that must lie on the instance."""
-
-    folder: str = Field(min_length=1, description="Folder below `models/`")
-    file: str = Field(min_length=1, description="Name as the loader node lists it")
-    kind: Literal["file", "folder"] = Field("file", description="`folder`: a folder that no loader of the core lists")
-    licence: str | None = Field(None, description="Its licence, as its makers state it")
-
-
-class Needs(Section):
-    """What the graph asks of an instance."""
-
-    vram_gb: float = Field(0.0, ge=0, description="Memory of the card, GiB")
-    models: Annotated[tuple[ModelFile, ...], BeforeValidator(_as_tuple)] = Field((), description="Model files")
-    node_classes: Annotated[tuple[str, ...], BeforeValidator(_as_tuple)] = Field(
-        (), description="Node classes; by default those of the graph"
-    )
-
-
-class Timing(Section):
-    """How long it takes, and when to give up."""
-
-    expected_s: float = Field(60.0, gt=0, description="Usual seconds on the card, for the first estimate of a night")
-    idle_timeout_s: float = Field(300.0, gt=0, description="Seconds without any progress before it counts as hung")
-    total_timeout_s: float = Field(3600.0, gt=0, description="Seconds before it is given up although it progresses")
-
-
 class StepSection(Section):
     """What makes a workflow a step of its own, without Python."""
 
@@ -194,7 +189,7 @@ class StepSection(Section):
     number: StrictInt = Field(ge=0, description="Place in the pipeline; 4 lies right after the built-in step 4")
     title: str = Field("", max_length=80, description="For people; by default the manifest's title")
     per_language: StrictBool = Field(False, description="Whether it runs once for each language")
-    needs: Annotated[tuple[Name, ...], BeforeValidator(_as_tuple)] = Field((), description="Steps it builds on")
+    needs: Annotated[tuple[Name, ...], FromList] = Field((), description="Steps it builds on")
 
 
 class Manifest(Section):
@@ -203,17 +198,60 @@ class Manifest(Section):
     name: str = Field(description="File name without its ending; not a key of the file")
     path: Path = Field(description="Absolute path of the manifest; not a key of the file")
     title: str = Field(min_length=1, max_length=80, description="For people")
+    extends: str | None = Field(None, description="Name or path of another manifest; this one states what differs")
     graph: str = Field(min_length=1, description="File of the graph in API format, seen from the manifest's folder")
     bindings: dict[Name, BindingSpec] = Field(description="What changes from prompt to prompt")
     outputs: dict[Name, OutputSpec] = Field(min_length=1, description="The files it makes")
     needs: Needs = Field(Needs(), description="What it asks of an instance")
     timing: Timing = Field(Timing(), description="How long it takes")
+    alternatives: Annotated[tuple[Alternative, ...], FromList] = Field(
+        (), description="What nodes become on a server that lacks their class"
+    )
+    fallbacks: Annotated[tuple[Fallback, ...], FromList] = Field(
+        (), description="Ways to make do with less memory, in the order in which they are tried"
+    )
     step: StepSection | None = Field(None, description="Makes it a step without Python")
 
     @property
     def graph_path(self) -> Path:
         """Return where the graph should be."""
         return self.path.parent / self.graph
+
+    def fallback(self, name: str) -> Fallback:
+        """Return a rung by its name.
+
+        Raises:
+            ManifestError: there is none of that name.
+        """
+        for rung in self.fallbacks:
+            if rung.name == name:
+                return rung
+        known = ", ".join(rung.name for rung in self.fallbacks) or "none"
+        raise _error(self.path, [f"fallbacks: there is no `{name}`; there are: {known}"])
+
+    def on_fallback(self, name: str, binding: str, value: Scalar) -> Scalar:
+        """Return what a binding gets on a rung, from what it would get without."""
+        wanted = self.fallback(name).values.get(binding, value)
+        if not isinstance(wanted, Lowered):
+            return wanted
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _error(self.path, [f"fallbacks.{name}.set.{binding}: a number is lowered; the binding has {value!r}"])
+        return self.bindings[binding].limits.lowered(value, wanted)
+
+    @model_validator(mode="after")
+    def _fallbacks_fit(self) -> Self:
+        names = [rung.name for rung in self.fallbacks]
+        if len(set(names)) < len(names):
+            raise ValueError("two `fallbacks` share a name")
+        for rung in self.fallbacks:
+            for binding, wanted in rung.values.items():
+                if binding not in self.bindings:
+                    raise ValueError(f"fallbacks.{rung.name}.set: there is no binding `{binding}`")
+                spec = self.bindings[binding]
+                broken = None if isinstance(wanted, Lowered) else spec.broken_by(spec.spelled(wanted))
+                if broken:
+                    raise ValueError(f"fallbacks.{rung.name}.set.{binding}: found {wanted!r}; expected {broken}")
+        return self
 
 
 MAX_BYTES = 1_000_000
@@ -229,10 +267,7 @@ def load_manifest(name_or_path: str | Path) -> Manifest:
         ManifestError: with the file and, for each problem, its key, what was found and what would do.
     """
     path = _find(name_or_path)
-    data = _parse(path)
-    own = {"name", "path"} & set(data)
-    if own:
-        raise _error(path, [f"{key}: unknown key; a manifest is named after its file" for key in sorted(own)])
+    data = _read(path, seen=())
     try:
         return Manifest.model_validate({**data, "name": path.stem, "path": path})
     except ValidationError as error:
@@ -257,6 +292,27 @@ def _find(name_or_path: str | Path) -> Path:
     if not path.is_file():
         raise _error(path, ["no such file"])
     return path
+
+
+def _read(path: Path, *, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """Return a file's data together with what it takes from the manifest that it extends."""
+    data = _parse(path)
+    own = {"name", "path"} & set(data)
+    if own:
+        raise _error(path, [f"{key}: unknown key; a manifest is named after its file" for key in sorted(own)])
+    base = data.get("extends")
+    if base is None:
+        return data
+    if not isinstance(base, str):
+        raise _error(path, [f"extends: found {_describe(base)}; expected the name or the path of another manifest"])
+    base_path = _find(base if NAME.fullmatch(base) else path.parent / base).resolve()
+    seen = (*seen, path.resolve())
+    if base_path in seen:
+        raise _error(path, [f"extends: {base} leads back to this file"])
+    taken = _read(base_path, seen=seen)
+    if isinstance(taken.get("graph"), str):
+        taken["graph"] = str(base_path.parent / taken["graph"])
+    return merged(taken, data)
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -339,6 +395,9 @@ _SECTIONS: tuple[type[Section], ...] = (
     Needs,
     ModelFile,
     Timing,
+    Alternative,
+    Fallback,
+    Lowered,
     StepSection,
 )
 _KEYS = sorted(

@@ -34,8 +34,20 @@ class Options(BaseModel):
 class VideoOptions(Options):
     """Sizes and rates of what the cards generate and of what comes out."""
 
-    width: int = Field(576, ge=64, le=2048, multiple_of=64, description="Width of generated clips, pixels")
-    height: int = Field(1024, ge=64, le=2048, multiple_of=64, description="Height of generated clips, pixels")
+    width: int = Field(
+        576,
+        ge=64,
+        le=2048,
+        multiple_of=16,
+        description="Width of generated clips, pixels; multiples of 64 suit every workflow, others only some",
+    )
+    height: int = Field(
+        1024,
+        ge=64,
+        le=2048,
+        multiple_of=16,
+        description="Height of generated clips, pixels; multiples of 64 suit every workflow, others only some",
+    )
     fps: int = Field(24, ge=24, le=30, description="Frames per second of the talking clip and of the final video")
     output_width: int = Field(1080, ge=270, le=2160, multiple_of=2, description="Width of the final video, pixels")
     output_height: int = Field(1920, ge=480, le=3840, multiple_of=2, description="Height of the final video, pixels")
@@ -94,6 +106,16 @@ class VoiceOptions(Options):
         max_length=400,
         description="How the voice should sound, as one sentence",
     )
+    describe_female: str = Field(
+        "The warm, clear voice of a woman in her forties, with a smile in it.",
+        max_length=400,
+        description="A woman's voice in words, for workflows that make a voice by description",
+    )
+    describe_male: str = Field(
+        "The warm, low voice of a man in his fifties, with a smile in it.",
+        max_length=400,
+        description="A man's voice in words, for workflows that make a voice by description",
+    )
 
 
 def _default_voices() -> dict[Language, VoiceOptions]:
@@ -104,6 +126,11 @@ class AudioOptions(Options):
     """Speech."""
 
     voices: dict[Language, VoiceOptions] = Field(default_factory=_default_voices, description="Voices by language")
+    unload: bool = Field(
+        False,
+        description="Let the speech pack give back the card's memory after each text, and load again for the next. "
+        "Wanted where the same ComfyUI makes pictures and is not restarted between steps: nothing else frees it",
+    )
     min_words_per_s: float = Field(0.8, gt=0, le=3, description="Slower speech than this is a runaway take")
     max_words_per_s: float = Field(5.5, ge=2, le=12, description="Faster speech than this was cut short")
 

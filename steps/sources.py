@@ -125,11 +125,16 @@ def read(source: Source, context: Context) -> Any:
     if root == "subject":
         return getattr(context.subject, rest[0])
     if root == "options":
-        here: Any = context.options
-        for part in rest:
-            here = _child(here, part)
-        return None if here is _NOTHING else str(here) if isinstance(here, Path) else here
+        return read_option(source, context.options)
     return _read_made(source, context)
+
+
+def read_option(source: Source, options: StepOptions) -> Any:
+    """Return the setting that a path such as `options.video.width` leads to; None where there is nothing."""
+    here: Any = options
+    for part in source.parts[1:]:
+        here = _child(here, part)
+    return None if here is _NOTHING else str(here) if isinstance(here, Path) else here
 
 
 def _read_made(source: Source, context: Context) -> Any:

@@ -8,11 +8,11 @@ import traceback
 
 from rich.markup import escape
 
-from orchestrator.cli import changing, looking, nights
+from orchestrator.cli import changing, looking, nights, workflows
 from orchestrator.cli.console import app, errors
 from orchestrator.errors import ExitCode, NightreelError
 
-__all__ = ["app", "changing", "exit_code_of", "looking", "main", "nights"]
+__all__ = ["app", "changing", "exit_code_of", "looking", "main", "nights", "workflows"]
 
 
 def main() -> None:

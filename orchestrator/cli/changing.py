@@ -93,10 +93,12 @@ def redo(
 ) -> None:
     """Send an item back to a step: it and all that depends on it run again with a new seed."""
     from orchestrator.night import NightRequest
+    from orchestrator.pipeline import pipeline_of
     from orchestrator.verdicts import send_back
 
-    home, store = open_home(settings_of())
-    sent = send_back(store, home, item, step, language=lang, reason=reason)
+    settings = settings_of()
+    home, store = open_home(settings)
+    sent = send_back(store, home, item, step, language=lang, reason=reason, pipeline=pipeline_of(settings))
     say(f"item {item} goes back: {', '.join(sent.steps)}")
     for folder in sent.withdrawn:
         say(f"taken out of the pool: {folder}")
@@ -112,10 +114,14 @@ def abort(
 ) -> None:
     """Turn an item down: nothing more of it is made."""
     from orchestrator.verdicts import abort_item
+    from orchestrator.withdrawing import withdraw_prompts
 
-    _, store = open_home(settings_of())
-    abort_item(store, item, reason=reason)
+    settings = settings_of()
+    home, store = open_home(settings)
+    live = abort_item(store, item, reason=reason)
     say(f"item {item} is aborted")
+    for problem in withdraw_prompts(live, settings, home):
+        say(f"a prompt of it runs to its end, for nothing: {problem}")
 
 
 @app.command()
@@ -124,10 +130,14 @@ def review(
     as_json: AsJson = False,
 ) -> None:
     """Look at new videos one by one: approve, reject with a reason, or send back."""
+    from orchestrator.pipeline import known_pipeline
     from orchestrator.review.terminal import review_in_terminal
     from orchestrator.verdicts import require_night
 
-    home, store = open_home(settings_of())
+    settings = settings_of()
+    home, store = open_home(settings)
     if batch is not None:
         require_night(store, batch)
-    review_in_terminal(console, store, home, batch_id=batch, json_only=as_json)
+    review_in_terminal(
+        console, store, home, batch_id=batch, json_only=as_json, pipeline=lambda: known_pipeline(settings)
+    )

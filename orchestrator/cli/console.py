@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,15 +40,33 @@ def _options(
     _config_path[0] = config
 
 
+def config_of() -> Path:
+    """Return the config file that the command line names.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    from orchestrator.settings import find_config
+
+    return find_config(_config_path[0])
+
+
+def has_config() -> bool:
+    """Tell whether a config file was named, or lies here."""
+    from orchestrator.settings import CONFIG_NAME, CONFIG_VARIABLE
+
+    return _config_path[0] is not None or bool(os.environ.get(CONFIG_VARIABLE)) or Path(CONFIG_NAME).is_file()
+
+
 def settings_of() -> Settings:
     """Read the config file that the command line names.
 
     Raises:
         ConfigError: it cannot be used.
     """
-    from orchestrator.settings import find_config, load_settings
+    from orchestrator.settings import load_settings
 
-    return load_settings(find_config(_config_path[0]))
+    return load_settings(config_of())
 
 
 def open_home(settings: Settings) -> tuple[Home, Store]:

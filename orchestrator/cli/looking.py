@@ -17,14 +17,16 @@ from orchestrator.errors import ExitCode
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Show how far everything is."""
+    from orchestrator.pipeline import known_pipeline
     from orchestrator.summary import print_status, status_as_json
 
-    _, store = open_home(settings_of())
+    settings = settings_of()
+    _, store = open_home(settings)
     found = store.status()
     if as_json:
         print_json(status_as_json(found))
     else:
-        print_status(console, found)
+        print_status(console, found, known_pipeline(settings))
 
 
 @app.command()
@@ -64,8 +66,10 @@ def report(
 def doctor(as_json: AsJson = False) -> None:
     """Look for what is missing, too old, too full or unreachable."""
     from orchestrator.doctor import Grade, examine, fatal
+    from orchestrator.pipeline import pipeline_of
 
-    findings = examine(settings_of())
+    settings = settings_of()
+    findings = examine(settings, pipeline_of(settings))
     if as_json:
         print_json([finding.as_json() for finding in findings])
     else:

@@ -61,16 +61,18 @@ def run_watched(settings: Settings, request: NightRequest, *, stop_by: str | Non
 
     from orchestrator.clock import SystemClock
     from orchestrator.doctor import examine, fatal
+    from orchestrator.drawing import next_occurrence
     from orchestrator.lanes import StopSignal
     from orchestrator.live import watch_night
-    from orchestrator.night import next_occurrence, run_night
+    from orchestrator.night import run_night
+    from orchestrator.pipeline import pipeline_of
 
     wanted = stop_by or (settings.night.stop_by.strftime("%H:%M") if settings.night.stop_by else None)
     try:
         request = replace(request, stop_by=next_occurrence(SystemClock().now(), wanted))
     except ValueError as error:
         raise typer.BadParameter(f"{wanted!r} is not a time such as 07:00", param_hint="--stop-by") from error
-    problems = fatal(examine(settings))
+    problems = fatal(examine(settings, pipeline_of(settings)))
     if problems:
         lines = [f"  - {one.subject}: {one.found}\n    → {one.remedy}" for one in problems]
         raise NotReadyError("a night cannot succeed like this:\n" + "\n".join(lines))

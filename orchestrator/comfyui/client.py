@@ -10,7 +10,7 @@ import hashlib
 import mimetypes
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -107,19 +107,32 @@ class ComfyClient:
 
         In this order: the other one would miss a prompt that ends between the two.
         """
-        place, item = self.queue().find(prompt_id)
+        return self.look_all([prompt_id])[prompt_id]
+
+    def look_all(self, prompt_ids: Sequence[str]) -> dict[str, Location]:
+        """Return where each of some prompts is: as `look`, with one look at the queue for all of them."""
+        queue = self.queue()
+        return {prompt_id: self._look_in(queue, prompt_id) for prompt_id in prompt_ids}
+
+    def locate(self, prompt_id: str) -> Location:
+        """Return where a prompt is; UNKNOWN only after a second look a moment later."""
+        return self.locate_all([prompt_id])[prompt_id]
+
+    def locate_all(self, prompt_ids: Sequence[str]) -> dict[str, Location]:
+        """Return where each of some prompts is: as `locate`, in one look and one pause for all of them."""
+        found = self.look_all(prompt_ids)
+        unknown = [prompt_id for prompt_id in prompt_ids if found[prompt_id].place is Place.UNKNOWN]
+        if unknown:
+            self.clock.wait(threading.Event(), self._recheck_s)
+            found |= self.look_all(unknown)
+        return found
+
+    def _look_in(self, queue: QueueView, prompt_id: str) -> Location:
+        place, item = queue.find(prompt_id)
         if item is not None:
             return Location(place, item=item)
         entry = self.history(prompt_id)
         return Location(Place.FINISHED, entry=entry) if entry is not None else Location(Place.UNKNOWN)
-
-    def locate(self, prompt_id: str) -> Location:
-        """Return where a prompt is; UNKNOWN only after a second look a moment later."""
-        location = self.look(prompt_id)
-        if location.place is Place.UNKNOWN:
-            self.clock.wait(threading.Event(), self._recheck_s)
-            location = self.look(prompt_id)
-        return location
 
     def interrupt(self, prompt_id: str) -> None:
         """Ask the server to interrupt a prompt if it is the one that runs.

@@ -19,12 +19,16 @@
     │   └── TooLarge             the upload or graph is over its size limit
     ├── ExecutionFailed          a node raised an error
     │   ├── OutOfMemory          the card or the host ran out of memory
+    │   ├── CudaPoisoned         the card's context is broken: every later prompt fails too
     │   └── ModelBroken          a model file on the instance is damaged
     ├── Interrupted              somebody interrupted the prompt
     ├── Hung                     it runs and nothing comes
     ├── PromptLost               it is neither queued nor finished: forgotten
     ├── OutputMissing            it succeeded without the wanted file
+    │   ├── FileGone             it names the file, and does not have it (any more)
+    │   └── StaleOutput          it names the file of another prompt: served from its cache
     ├── BadDownload              the file did not arrive whole
+    │   ├── Undecodable          it arrived whole, and nothing can read it
     │   └── WrongMedia           it arrived, and is not what was asked for
     ├── RestartFailed            the instance did not come back as it should
     └── Stopped                  we were told to stop waiting; not an error of the prompt
@@ -135,6 +139,8 @@ class UnsupportedServer(ComfyUIError):
 class ServerFault(ComfyUIError):
     """The instance failed on the request itself."""
 
+    remedy = Remedy.WAIT_AND_RETRY
+
     advice = "See the instance's own log"
 
 
@@ -209,6 +215,13 @@ class OutOfMemory(ExecutionFailed):
     """The card, or the host, ran out of memory."""
 
     remedy = Remedy.FREE_AND_RETRY
+    counted = False
+
+
+class CudaPoisoned(ExecutionFailed):
+    """The CUDA context of the instance is broken: every later prompt of that process fails as well."""
+
+    remedy = Remedy.RESTART_AND_RETRY
 
 
 class ModelBroken(ExecutionFailed):
@@ -224,9 +237,9 @@ class Interrupted(ComfyUIError):
 
 
 class Hung(ComfyUIError):
-    """The prompt is executing, but no event came within `idle_timeout_s`."""
+    """The prompt is executing, and nothing came for longer than it ever took in this phase on this card."""
 
-    remedy = Remedy.RESTART_AND_RETRY
+    remedy = Remedy.INTERRUPT_AND_RETRY
 
 
 class PromptLost(ComfyUIError):
@@ -241,8 +254,26 @@ class OutputMissing(ComfyUIError):
     remedy = Remedy.RETRY_NEW_SEED
 
 
+class FileGone(OutputMissing):
+    """The prompt names an output that is not on the instance (any more), as when it is served from its cache."""
+
+    remedy = Remedy.REFRESH_AND_RETRY
+
+
+class StaleOutput(OutputMissing):
+    """The prompt names an output that an earlier prompt saved: it was served from the instance's cache."""
+
+    remedy = Remedy.REFRESH_AND_RETRY
+
+
 class BadDownload(ComfyUIError):
     """An output could not be fetched whole."""
+
+
+class Undecodable(BadDownload):
+    """An output is on the instance as it arrived here, and cannot be decoded."""
+
+    remedy = Remedy.RETRY_NEW_SEED
 
 
 class WrongMedia(BadDownload):

@@ -6,8 +6,13 @@ from a server and belong to no workflow file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
+
+from steps.changes import NodeChange
+from steps.demands import Phase
 
 Graph = Mapping[str, Any]
 
@@ -68,3 +73,35 @@ def links_of(graph: Graph, node_id: str) -> Iterator[str]:
         link = link_of(value)
         if link is not None:
             yield link[0]
+
+
+def changed(graph: Graph, changes: Iterable[NodeChange]) -> Graph:
+    """Return a copy of a graph with some nodes changed; references that name no node of it are passed over."""
+    result: dict[str, Any] = copy.deepcopy(dict(graph))
+    for change in changes:
+        for node_id in find_nodes(result, change.node):
+            node = result[node_id]
+            kept = {name: value for name, value in node["inputs"].items() if name not in change.without}
+            node["inputs"] = {**kept, **change.inputs}
+            node["class_type"] = change.class_type or node["class_type"]
+    return result
+
+
+_PHASES: tuple[tuple[Phase, re.Pattern[str]], ...] = (
+    ("save", re.compile(r"^(Save|Preview|CreateVideo|VHS_VideoCombine)")),
+    ("decode", re.compile(r"Decode")),
+    (
+        "encode",
+        re.compile(r"Encode(?!r)|^(KSamplerSelect|ImageScale|ResizeImage|GetImageSize|LTXVPreprocess)|Scheduler$"),
+    ),
+    ("load", re.compile(r"Load")),
+)
+
+
+def phase_of(class_type: str) -> Phase:
+    """Return what a prompt is doing while a node of a class runs.
+
+    Nodes that nobody knows count as sampling, which has the most patience: a pack's one node may load, sample and
+    decode by itself, as those for speech do. What a loader node has read moves to the card in the first sampling node.
+    """
+    return next((phase for phase, pattern in _PHASES if pattern.search(class_type)), "sample")

@@ -53,6 +53,16 @@ class Meter:
         """Tell whether the graph is known."""
         return bool(self._graph)
 
+    @property
+    def class_type(self) -> str:
+        """Return the class of the node that runs; empty where it is not known."""
+        return class_of(self._graph, self._node_id)
+
+    @property
+    def has_begun(self) -> bool:
+        """Tell whether a first node runs or ran."""
+        return bool(self._node_id)
+
     def cache(self, nodes: Iterable[str]) -> None:
         """Note nodes that will not run."""
         self._cached.update(nodes)

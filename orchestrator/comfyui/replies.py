@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from orchestrator.comfyui.errors import NotComfyUI
@@ -104,6 +105,8 @@ class HistoryEntry:
     finished_at: datetime | None = None
     cached: tuple[str, ...] = ()
     failure: Failure | None = None
+    is_salvaged: bool = False  # put together from files whose history is gone: the last may be half-written
+    on_disk: Path | None = None  # output folder on this machine that holds the files; None: they are fetched over HTTP
 
     def files(self) -> Iterator[OutputFile]:
         """Yield every file of every node, whatever key it is under."""
@@ -138,6 +141,14 @@ class DeviceStats:
     index: int | None
     vram_total_bytes: int
     vram_free_bytes: int
+    torch_total_bytes: int = 0  # what this server's process has reserved
+    torch_free_bytes: int = 0  # of that, what it could use again; counted as free as well
+
+    @property
+    def others_bytes(self) -> int:
+        """Return how much memory of the card other programs hold."""
+        really_free = self.vram_free_bytes - self.torch_free_bytes
+        return max(0, self.vram_total_bytes - really_free - self.torch_total_bytes)
 
 
 @dataclass(frozen=True)
@@ -271,6 +282,8 @@ def _device(device: Mapping[str, Any]) -> DeviceStats:
         index=index if isinstance(index, int) else None,
         vram_total_bytes=_integer(device.get("vram_total")),
         vram_free_bytes=_integer(device.get("vram_free")),
+        torch_total_bytes=_integer(device.get("torch_vram_total")),
+        torch_free_bytes=_integer(device.get("torch_vram_free")),
     )
 
 

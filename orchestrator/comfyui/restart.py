@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,11 +16,20 @@ from pathlib import Path
 
 from orchestrator.comfyui.commands import run_command
 from orchestrator.comfyui.errors import RestartFailed
-from orchestrator.comfyui.readiness import Restarted, Restarter, restart_and_wait, wait_until_ready
+from orchestrator.comfyui.readiness import (
+    Expectation,
+    Headroom,
+    Restarted,
+    Restarter,
+    restart_and_wait,
+    wait_until_ready,
+)
 from orchestrator.comfyui.ssh import SshRestart
 
 __all__ = [
     "CommandRestart",
+    "Expectation",
+    "Headroom",
     "NoRestart",
     "ProcessRestart",
     "Restarted",
@@ -61,6 +71,14 @@ class CommandRestart:
         """Run the command; exit code 0 is success."""
         run_command(self.argv, timeout_s=self.timeout_s, cwd=self.cwd)
 
+    def check(self) -> None:
+        """Ask whether the command may be run, without running it: sudo where it is sudo's, else the PATH."""
+        if self.argv[:1] == ("sudo",):
+            rest = [word for word in self.argv[1:] if word not in ("-n", "--non-interactive")]
+            run_command(("sudo", "-n", "-l", *rest), timeout_s=self.timeout_s, cwd=self.cwd)
+        elif not self.argv or shutil.which(self.argv[0]) is None:
+            raise RestartFailed(f"`{shlex.join(self.argv)}` cannot be run: there is no such program")
+
 
 @dataclass(frozen=True)
 class SystemdRestart:
@@ -72,10 +90,24 @@ class SystemdRestart:
 
     def restart(self) -> None:
         """Run `systemctl restart UNIT`."""
-        if not self.unit or self.unit.startswith("-"):
-            raise RestartFailed(f"`{self.unit}` is not the name of a systemd unit")
+        self._check_name()
         sudo = () if os.geteuid() == 0 else ("sudo", "-n")
         run_command((*sudo, self.systemctl, "restart", self.unit), timeout_s=self.timeout_s)
+
+    def check(self) -> None:
+        """Ask whether the unit is there and may be restarted, without doing it.
+
+        Raises:
+            RestartFailed: as a restart would, with what the operator can do.
+        """
+        self._check_name()
+        run_command((self.systemctl, "cat", self.unit), timeout_s=self.timeout_s)
+        if os.geteuid() != 0:
+            run_command(("sudo", "-n", "-l", self.systemctl, "restart", self.unit), timeout_s=self.timeout_s)
+
+    def _check_name(self) -> None:
+        if not self.unit or self.unit.startswith("-"):
+            raise RestartFailed(f"`{self.unit}` is not the name of a systemd unit")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.clock import Clock
+from orchestrator.comfyui import salvage
 from orchestrator.comfyui.client import ComfyClient
 from orchestrator.comfyui.errors import ComfyUIError, Hung, Stopped
 from orchestrator.comfyui.events import EventStream
@@ -22,10 +23,11 @@ from orchestrator.comfyui.messages import Event
 from orchestrator.comfyui.pace import STEADY, Pace
 from orchestrator.comfyui.progress import Progress, Started
 from orchestrator.comfyui.replies import HistoryEntry, Outcome, Place
-from orchestrator.comfyui.restart import Restarted, Restarter, restart_and_wait
+from orchestrator.comfyui.restart import Headroom, Restarted, Restarter, restart_and_wait
 from orchestrator.comfyui.submission import PATIENCE, Accepted, Patience
 from orchestrator.comfyui.tracker import Tracker
-from orchestrator.comfyui.watch import Board, Watch
+from orchestrator.comfyui.watch import Board, FixedLimits, StallLimits, Watch
+from orchestrator.comfyui.workflow import Workflow
 from steps.manifest import OutputSpec
 
 __all__ = ["HistoryEntry", "InstanceSession", "Listener", "Progress", "Started"]
@@ -51,6 +53,7 @@ class InstanceSession:
         down_after_s: float | None = None,
         read_timeout_s: float = 30.0,
         pace: Pace = STEADY,
+        output_dir: Path | None = None,
     ) -> None:
         """Take note of the instance; nothing is sent before `start`.
 
@@ -62,11 +65,13 @@ class InstanceSession:
             down_after_s: Seconds without a connection after which waits end with `InstanceDown`; by default the pace's.
             read_timeout_s: Seconds that a submission or transfer waits for an answer.
             pace: How often it is asked, and how long its silences are borne.
+            output_dir: Its output folder, where it is on this machine: read while the server is away.
 
         Raises:
             NotComfyUI: the address is not one.
         """
         self.name = name
+        self.output_dir = output_dir
         self._clock = clock
         client_id = client_id or str(uuid.uuid4())
         pace = pace if down_after_s is None else replace(pace, down_after_s=down_after_s)
@@ -142,7 +147,7 @@ class InstanceSession:
         self,
         prompt_id: str,
         *,
-        idle_timeout_s: float,
+        idle_timeout_s: float | StallLimits,
         total_timeout_s: float,
         on_progress: Listener | None = None,
         stop: threading.Event = NEVER,
@@ -155,7 +160,7 @@ class InstanceSession:
             prompt_id: A prompt that was accepted.
             idle_timeout_s: Seconds without any event while it runs, after which it counts as hung. Waiting in the
                 queue does not count. Where no event can come (no socket, or submitted under another client id) only
-                a server that does not answer counts as idle.
+                a server that does not answer counts as idle. Either one number, or limits by phase that also learn.
             total_timeout_s: Seconds that it may run; also the seconds that the queue before it may stand still.
             on_progress: Called in this thread, at most ten times a second: `Started` once, then `Progress`.
             stop: When set, the wait ends within 0.2 s with `Stopped`; the prompt stays where it is.
@@ -168,18 +173,21 @@ class InstanceSession:
             self._tracker.look_now()
         watch = self._board.add(prompt_id, graph={}, accepted=True)
         self._tracker.wake()
+        limits = FixedLimits(idle_timeout_s) if isinstance(idle_timeout_s, int | float) else idle_timeout_s
         teller = _Teller(self._clock, on_progress)
         try:
             while True:
                 watch.changed.clear()
                 teller.tell(watch, self._board)
                 if watch.entry is not None:
-                    return self._concluded(watch.entry)
+                    entry = self._concluded(watch.entry)
+                    limits.ended_well(watch.silences)
+                    return entry
                 if watch.error is not None:
                     raise watch.error
                 if stop.is_set() or self._closed.is_set():
                     raise Stopped("the wait was stopped; the prompt was left as it is")
-                self._check_limits(watch, idle_timeout_s=idle_timeout_s, total_timeout_s=total_timeout_s)
+                self._check_limits(watch, limits, total_timeout_s=total_timeout_s)
                 self._clock.wait(watch.changed, STOP_CHECK_S)
         except ComfyUIError as error:
             raise error.about(instance=self.name, prompt_id=prompt_id) from error.__cause__
@@ -198,19 +206,44 @@ class InstanceSession:
         except ComfyUIError as error:
             raise error.about(instance=self.name, prompt_id=entry.prompt_id) from error
 
-    def restart(self, restarter: Restarter, *, timeout_s: float, needed: Collection[str] = ()) -> Restarted:
+    def salvage(self, prompt_id: str, workflow: Workflow) -> HistoryEntry | None:
+        """Look for the files of a prompt that the server has forgotten; None when not all of them are there.
+
+        Raises:
+            ComfyUIError: the server does not answer, and its output folder is not on this machine.
+        """
+        if self.output_dir is not None:
+            entry = salvage.find_on_disk(self.output_dir, prompt_id, workflow=workflow)
+            if entry is not None:
+                return entry
+        try:
+            return salvage.find_on_server(self.client.http, prompt_id, workflow=workflow)
+        except ComfyUIError as error:
+            raise error.about(instance=self.name, prompt_id=prompt_id) from error
+
+    def restart(
+        self,
+        restarter: Restarter,
+        *,
+        timeout_s: float,
+        needed: Collection[str] = (),
+        headroom: Headroom | None = None,
+    ) -> Restarted:
         """Restart the instance and wait until it answers with its nodes loaded. Prompts in it are lost.
 
         Args:
             restarter: How.
             timeout_s: Seconds until it must be ready.
             needed: Node classes that must be loaded.
+            headroom: What the card's memory should be again.
 
         Raises:
             RestartFailed: says what was tried and what came of it.
         """
         try:
-            return restart_and_wait(restarter, self.client, timeout_s=timeout_s, needed=needed, clock=self._clock)
+            return restart_and_wait(
+                restarter, self.client, timeout_s=timeout_s, needed=needed, headroom=headroom, clock=self._clock
+            )
         except ComfyUIError as error:
             raise error.about(instance=self.name) from error
         finally:
@@ -230,19 +263,25 @@ class InstanceSession:
             return entry
         raise failure_of(entry)
 
-    def _check_limits(self, watch: Watch, *, idle_timeout_s: float, total_timeout_s: float) -> None:
+    def _check_limits(self, watch: Watch, limits: StallLimits, *, total_timeout_s: float) -> None:
         now = self._clock.monotonic()
         if watch.running_since is None:
             if now - watch.queue_moved_at > total_timeout_s:
                 ahead = watch.queue_seen[0] if watch.queue_seen else "something"
                 raise Hung(f"the queue has not moved for {total_timeout_s:g} s; {ahead} is at its head")
             return
-        silent_s = now - watch.alive_at
-        if silent_s > idle_timeout_s:
-            raise Hung(f"the prompt runs, and nothing has come for {silent_s:.0f} s (idle_timeout_s)")
+        silent_s, phase = now - watch.alive_at, watch.phase
+        limit_s = limits.limit_s(phase)
+        if silent_s > limit_s:
+            limits.struck(phase)
+            raise Hung(
+                f"the prompt runs, and nothing has come for {silent_s:.0f} s in its phase `{phase}`, "
+                f"where {limit_s:.0f} s are the limit",
+                phase=phase,
+            )
         if now - watch.running_since > total_timeout_s:
             raise Hung(f"the prompt has run for more than {total_timeout_s:g} s (total_timeout_s)")
-        patience_s = min(60.0, max(0.5, idle_timeout_s / 3))
+        patience_s = min(60.0, max(0.5, limit_s / 3))
         if watch.foreign or not self.events.is_live:
             return
         if silent_s > patience_s and now - watch.renewed_at > patience_s:

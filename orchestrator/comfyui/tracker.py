@@ -14,6 +14,7 @@ from orchestrator.clock import Clock
 from orchestrator.comfyui.client import ComfyClient
 from orchestrator.comfyui.errors import AnswerTimedOut, ComfyUIError, PromptLost
 from orchestrator.comfyui.events import EventStream
+from orchestrator.comfyui.identity import identity
 from orchestrator.comfyui.pace import Pace
 from orchestrator.comfyui.replies import Place
 from orchestrator.comfyui.watch import Board, Watch
@@ -156,7 +157,7 @@ class Tracker:
         if not self._doubtful:
             return False
         before = self.boot_id
-        self.boot_id = self._client.system_stats(read_timeout_s=self._pace.poll_timeout_s).boot_id
+        self.boot_id = identity(self._client, read_timeout_s=self._pace.poll_timeout_s)
         self._doubtful = False
         return before is not None and self.boot_id is not None and before != self.boot_id
 

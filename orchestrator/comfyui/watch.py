@@ -7,12 +7,14 @@ reads it. All of it is behind one lock and none of it does I/O.
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from orchestrator.clock import Clock
 from orchestrator.comfyui.errors import ComfyUIError
-from orchestrator.comfyui.graphs import Graph
+from orchestrator.comfyui.graphs import Graph, phase_of
 from orchestrator.comfyui.messages import (
     BranchBlocked,
     Event,
@@ -25,6 +27,37 @@ from orchestrator.comfyui.messages import (
 )
 from orchestrator.comfyui.progress import Meter, Progress, Started
 from orchestrator.comfyui.replies import HistoryEntry, Place, QueueItem
+from steps.demands import Phase
+
+
+class StallLimits(Protocol):
+    """For how long one prompt may be silent in each phase, and who learns from how it went."""
+
+    def limit_s(self, phase: Phase) -> float:
+        """Return the seconds without any event, while it runs, after which it counts as hung."""
+
+    def struck(self, phase: Phase) -> None:
+        """Note that the limit was exceeded."""
+
+    def ended_well(self, silences: Mapping[Phase, float]) -> None:
+        """Note the longest silence of each phase, once the prompt has ended in success."""
+
+
+@dataclass(frozen=True)
+class FixedLimits:
+    """The same limit for all phases, and nothing learned."""
+
+    idle_timeout_s: float
+
+    def limit_s(self, phase: Phase) -> float:
+        """Return the limit."""
+        return self.idle_timeout_s
+
+    def struck(self, phase: Phase) -> None:
+        """Ignore."""
+
+    def ended_well(self, silences: Mapping[Phase, float]) -> None:
+        """Ignore."""
 
 
 @dataclass
@@ -41,6 +74,7 @@ class Watch:
     running_since: float | None = None
     alive_at: float = 0.0  # the last sign of life while it runs
     renewed_at: float = 0.0  # when the socket was last renewed for its silence
+    silences: dict[Phase, float] = field(default_factory=dict)  # the longest so far, seconds by phase
     ended_at: float | None = None  # an event said that it is over; the history may follow
     absent_since: float | None = None  # first look that found it nowhere
     queue_seen: tuple[str, ...] = ()  # the queue as last seen, while it waits
@@ -48,6 +82,18 @@ class Watch:
     blocked: tuple[str, ...] = ()  # what blocked branches said
     entry: HistoryEntry | None = None
     error: ComfyUIError | None = None
+
+    @property
+    def phase(self) -> Phase:
+        """Return what it is doing; before its first node it is about to load."""
+        return phase_of(self.meter.class_type) if self.meter.has_begun else "load"
+
+    def heard(self, now: float) -> None:
+        """Note a sign of life: it ends a silence, which counts unless it was the socket's."""
+        if self.running_since is not None and self.renewed_at <= self.alive_at:
+            phase = self.phase
+            self.silences[phase] = max(self.silences.get(phase, 0.0), now - self.alive_at)
+        self.alive_at = now
 
     @property
     def is_settled(self) -> bool:
@@ -116,7 +162,7 @@ class Board:
             if watch is None:
                 return False
             if not (isinstance(event, NodeStarted) and event.prompt_id is None):
-                watch.alive_at = now  # what a reconnect repeats is no sign of life: a stuck prompt is repeated too
+                watch.heard(now)  # what a reconnect repeats is no sign of life: a stuck prompt is repeated too
             if isinstance(event, PromptEnded):
                 watch.ended_at = watch.ended_at if watch.ended_at is not None else now
                 return True

@@ -31,7 +31,7 @@ class Card:
         self.boot_id = str(uuid.uuid4())  # another one after each start: how a client can see a restart
         self.folders = Folders(settings.directory)
         self.models = ModelFiles(settings.directory)
-        self.schemas = Schemas(self.folders, self.models, classes=frozenset(NODES))
+        self.schemas = Schemas(self.folders, self.models, classes=frozenset(NODES) - settings.dialect.absent)
         self.faults = FaultBoard(settings.faults, seed=settings.seed)
         self.interrupt = Interrupt()
         self.features = {

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from orchestrator.embedded.errors import Abandoned, OutOfMemoryError
+from orchestrator.embedded.errors import Abandoned, AcceleratorError, OutOfMemoryError
 from orchestrator.embedded.faults import Fault, FaultBoard
 from orchestrator.embedded.files import Folders
 from orchestrator.embedded.interrupt import Interrupt
@@ -27,6 +27,11 @@ from orchestrator.embedded.sockets import PROGRESS_TEXT, Outbox, SocketHub
 from orchestrator.embedded.values import Frame
 
 DEAF_S = 3600.0
+POISON_TEXT = (
+    "CUDA error: an illegal memory access was encountered\n"
+    "CUDA kernel errors might be asynchronously reported at some other API call, so the stacktrace below might be "
+    "incorrect.\nCompile with `TORCH_USE_CUDA_DSA` to enable device-side assertions."
+)
 OOM_TEXT = (
     "CUDA out of memory. Tried to allocate 20.00 GiB. "
     "GPU 0 has a total capacity of 23.69 GiB of which 1.10 GiB is free."
@@ -92,6 +97,8 @@ class RunningNode:
 
     def run(self, node_type: NodeType, values: Mapping[str, Any]) -> NodeOutput:
         """Call the node's function, with the faults and the duration that were asked for."""
+        if self.faults.is_poisoned:
+            raise AcceleratorError(POISON_TEXT)
         self._suffer(self.faults.strike("node", node=self.class_type))
         seconds = self.settings.timed.get(self.class_type)
         if seconds is not None:
@@ -143,6 +150,9 @@ class RunningNode:
             raise ValueError(fault.how or "boom")
         elif fault.kind == "oom":
             _run_out_of_memory(fault.how or "torch")
+        elif fault.kind == "poison":
+            self.faults.is_poisoned = True
+            raise AcceleratorError(POISON_TEXT)
         elif fault.kind == "hang":
             self._hang(fault)
         elif fault.kind == "stall":

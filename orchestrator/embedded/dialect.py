@@ -25,9 +25,11 @@ class Dialect:
     stamps_create_time: bool = True  # extra_data.create_time, since 0.3.69
     checks_fetch_site: bool = True  # 403 for cross-site requests, since 0.19.0
     throttles_progress: bool = True  # at most ten progress messages a second, since 0.9.2
+    absent: frozenset[str] = frozenset()  # stock node classes that the version does not have yet
 
 
 CURRENT = Dialect("0.27.0")
+_LATER = frozenset({"SaveAudioAdvanced"})
 
 DIALECTS: dict[str, Dialect] = {
     "0.27.0": CURRENT,
@@ -41,6 +43,7 @@ DIALECTS: dict[str, Dialect] = {
         cancelled_status="failed",
         checks_fetch_site=False,
         throttles_progress=False,
+        absent=_LATER,
     ),
     "0.3.64": Dialect(
         "0.3.64",
@@ -55,6 +58,7 @@ DIALECTS: dict[str, Dialect] = {
         stamps_create_time=False,
         checks_fetch_site=False,
         throttles_progress=False,
+        absent=_LATER,
     ),
 }
 """The versions that can be imitated, by their number."""

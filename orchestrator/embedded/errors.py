@@ -37,9 +37,14 @@ class OutOfMemoryError(Exception):
     """What torch raises when a card has no room left."""
 
 
+class AcceleratorError(RuntimeError):
+    """What torch raises when an operation on the card failed."""
+
+
 BadModelFile.__module__ = "safetensors._safetensors_rust"
 BadModelFile.__qualname__ = "SafetensorError"
 OutOfMemoryError.__module__ = "torch"
+AcceleratorError.__module__ = "torch"
 
 
 def type_name(error: BaseException) -> str:

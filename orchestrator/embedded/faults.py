@@ -28,6 +28,7 @@ KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "hang": ("node", "The node never ends, but hears an interrupt (how=deaf: it does not)."),
         "oom": ("node", "Out of memory; how=torch (default), cuda, memory."),
         "error": ("node", "The node raises a ValueError."),
+        "poison": ("node", "The CUDA context breaks: this node and every later one fails until a restart."),
         "zombie": ("node", "The worker thread dies and HTTP goes on answering."),
         "stall": ("node", "Nothing is answered for `seconds` (default 3), as when a node holds the interpreter."),
         "drop_socket": ("node", "All websockets are cut without a close frame."),
@@ -133,6 +134,7 @@ class FaultBoard:
         self._random = random.Random(seed)
         self._faults: list[tuple[Fault, int]] = [(fault, 0) for fault in map(parse, faults)]
         self._prompts = 0
+        self.is_poisoned = False  # the card's context is broken, for as long as the process lives
 
     def add(self, fault: Fault) -> None:
         """Add one while the card runs."""
@@ -143,6 +145,7 @@ class FaultBoard:
         """Behave from now on."""
         with self._lock:
             self._faults.clear()
+            self.is_poisoned = False
 
     def listing(self) -> list[dict[str, Any]]:
         """List the faults, with how often each has struck."""

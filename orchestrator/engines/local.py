@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from orchestrator.clock import Clock
+from orchestrator.comfyui.errors import BadDownload, OutputMissing, PromptLost
 from orchestrator.comfyui.progress import Progress, Started
 from orchestrator.comfyui.replies import HistoryEntry
+from orchestrator.comfyui.salvage import output_prefix
 from orchestrator.comfyui.session import InstanceSession
+from orchestrator.comfyui.watch import StallLimits
 from orchestrator.comfyui.workflow import Workflow
 from orchestrator.engines.base import Execution, Listener, Task, Tick
 from steps.base import ComfyStep, Context, LocalStep
-from steps.errors import InvalidInput
+from steps.errors import DiskFull, InvalidInput, StepError
 
 
 def run_local(step: LocalStep, task: Task, *, clock: Clock, listener: Listener) -> Execution:
@@ -50,6 +55,7 @@ class PromptEngine:
     workflow: Workflow
     session: InstanceSession
     listener: Listener
+    limits: Callable[[], StallLimits] | None = None  # how long each prompt may be silent; None: as the manifest says
 
     def submit(self, task: Task, *, stop: threading.Event) -> None:
         """Bind, upload the inputs, and put the prompt into the instance's queue.
@@ -64,7 +70,7 @@ class PromptEngine:
         values = dict(binding.values)
         for name, path in binding.uploads.items():
             values[name] = self.session.client.upload(path)
-        graph = self.workflow.bind(values, prefix=f"nightreel/{task.prompt_id}")
+        graph = self._fitted().bind(values, prefix=output_prefix(task.prompt_id), fallback=task.context.fallback)
         self.session.submit(
             task.prompt_id,
             graph,
@@ -73,7 +79,7 @@ class PromptEngine:
         )
 
     def wait(self, task: Task, *, stop: threading.Event) -> HistoryEntry:
-        """Block until the prompt has ended, by the instance's own word.
+        """Block until the prompt has ended, by the instance's own word, or by the files that outlived its memory.
 
         Raises:
             ComfyUIError: it failed, hung, or was lost.
@@ -81,23 +87,46 @@ class PromptEngine:
         """
         assert task.prompt_id is not None
         timing = self.workflow.manifest.timing
-        return self.session.wait(
-            task.prompt_id,
-            idle_timeout_s=timing.idle_timeout_s,
-            total_timeout_s=timing.total_timeout_s,
-            on_progress=lambda news: self._tell(task, news),
-            stop=stop,
-        )
+        try:
+            return self.session.wait(
+                task.prompt_id,
+                idle_timeout_s=timing.idle_timeout_s if self.limits is None else self.limits(),
+                total_timeout_s=timing.total_timeout_s,
+                on_progress=lambda news: self._tell(task, news),
+                stop=stop,
+            )
+        except PromptLost:
+            entry = self.session.salvage(task.prompt_id, self.workflow)
+            if entry is None:
+                raise
+            return entry
 
     def collect(self, task: Task, entry: HistoryEntry) -> Execution:
         """Download the outputs, check them, and let the step name its artifacts.
 
         Raises:
             ComfyUIError, StepError: an output is missing or not what it should be.
+            PromptLost: it is salvaged, and half-written or not what it should be: as good as lost.
         """
-        outputs = self.session.collect(entry, self.workflow.manifest.outputs, into=self._downloads(task))
-        result = self.step.collect(task.context, outputs)
+        try:
+            outputs = self.session.collect(entry, self.workflow.manifest.outputs, into=self._downloads(task))
+            result = self.step.collect(task.context, outputs)
+        except (BadDownload, OutputMissing, StepError) as error:
+            if not entry.is_salvaged or isinstance(error, DiskFull):
+                raise
+            reason = f"{self.session.url} has forgotten the prompt, and the files that it left will not do: {error}"
+            raise PromptLost(reason, instance=self.session.name, prompt_id=entry.prompt_id) from error
         return Execution(result, started_at=entry.started_at, finished_at=entry.finished_at)
+
+    def _fitted(self) -> Workflow:
+        """Return the workflow as this instance can run it; asks only where the manifest has alternatives.
+
+        Asked each time: it is quick, and a restart may have brought another version.
+        """
+        known: dict[str, Any] = {}
+        for class_type in sorted(self.workflow.alternative_classes()):
+            known |= self.session.client.object_info(class_type)
+        return self.workflow.fitted_to(known)
 
     def _downloads(self, task: Task) -> Path:
         folder = task.context.work / "downloads"

@@ -19,8 +19,8 @@ from orchestrator.home import Home
 from orchestrator.report import markdown, page
 from orchestrator.report.figures import VIDEO_STEP, NightFigures, Share, night_figures
 from orchestrator.report.history import items_as_left, verdicts_about
+from orchestrator.report.instances import instance_stories, plain_stories, restarts_grid
 from orchestrator.report.tables import Grid, grids, rejection_rates
-from steps.registry import default_steps
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,19 @@ def write_report(store: Store, home: Home, batch_id: int) -> WrittenReport:
         batch,
         items,
         attempts,
-        step_numbers={step.name: step.number for step in default_steps()},
+        step_numbers={run.step: run.number for run in store.snapshot(batch_id)},
         now=SystemClock().now(),
     )
     reviews = verdicts_about(store, batch_id, attempts)
-    tables = grids(figures, reviews)
+    stories = instance_stories(home.log_of(batch_id))
+    restarts = restarts_grid(stories)
+    tables = [restarts] if restarts.lead else []  # what nobody may miss comes first
+    tables += grids(figures, reviews)
+    tables += [restarts] if restarts.rows and not restarts.lead else []
     folder = home.report_of(batch_id)
     cards = list(_cards(store, home, folder, items, attempts))
-    as_json = json.dumps(plain(figures, reviews), ensure_ascii=False, indent=2, default=str)
+    values = {**plain(figures, reviews), "restarts": plain_stories(stories)}
+    as_json = json.dumps(values, ensure_ascii=False, indent=2, default=str)
     written = WrittenReport(folder / "report.md", folder / "report.json", folder / "report.html")
     texts = {
         written.markdown_path: markdown.render(figures, tables),
@@ -91,6 +96,7 @@ def plain(figures: NightFigures, reviews: Sequence[ReviewView]) -> dict[str, Any
         "videos": dict(figures.videos),
         "steps": [{**asdict(step), "share": _share(step.share)} for step in figures.steps],
         "between_steps_s": figures.between_steps_s,
+        "overlapped_s": figures.overlapped_s,
         "instances": {name: _share(share) for name, share in figures.instances.items()},
         "items": [{**asdict(item), "state": str(item.state), "card": _share(item.card)} for item in figures.items],
         "failures": [asdict(failure) for failure in figures.failures],

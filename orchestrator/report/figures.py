@@ -85,6 +85,7 @@ class NightFigures:
     began: datetime
     ended: datetime
     worked_s: float  # without the time for which it was stopped
+    under_way_s: float  # for which at least one try of any step was under way
     steps: tuple[StepFigures, ...]
     items: tuple[ItemFigures, ...]
     failures: tuple[Failure, ...]
@@ -121,7 +122,12 @@ class NightFigures:
     @property
     def between_steps_s(self) -> float:
         """Time of the night in which no step was under way: engines that start, and restarts between two steps."""
-        return max(0.0, self.worked_s - sum(step.window_s for step in self.steps))
+        return max(0.0, self.worked_s - self.under_way_s)
+
+    @property
+    def overlapped_s(self) -> float:
+        """Time for which more than one step was under way, counted once for each step too many."""
+        return max(0.0, sum(step.window_s for step in self.steps) - self.under_way_s)
 
     @property
     def videos(self) -> Mapping[str, int]:
@@ -181,6 +187,7 @@ def night_figures(
         began=began,
         ended=ended,
         worked_s=joined_seconds([(began, began), *intervals, (ended, ended)], gap_s=PAUSE_S),
+        under_way_s=joined_seconds(intervals),
         steps=tuple(_steps(attempts, shares, step_numbers)),
         items=tuple(
             _item(item, of_item.get(item.item_id, ()), shares, videos.get(item.item_id, ()), step_numbers)

@@ -15,6 +15,8 @@ from orchestrator.wording import counted, one_line
 
 LONGEST_MESSAGE = 300
 LONGEST_TITLE = 120
+OVERLAP_FROM = 0.01
+"""Share of the night from which it is worth saying that steps overlapped: windows touch at their ends in any night."""
 
 
 class Kind(Enum):
@@ -63,9 +65,15 @@ def _time_by_step(night: NightFigures) -> Grid:
     if rows:
         between = night.between_steps_s
         rows.append(("between steps", minutes(between), percent(_part(between, night.worked_s))))
+    lead = "For how long the night was at each step; between them engines start, and restart."
+    if night.overlapped_s >= OVERLAP_FROM * night.worked_s > 0:
+        lead = (
+            "For how long the night was at each step. Steps overlapped, so together they are longer than the night; "
+            "between steps nothing was under way."
+        )
     return Grid(
         "Time by step",
-        "For how long the night was at each step; between them engines start, and restart.",
+        lead,
         _STEP + _columns(Kind.NUMBER, "wall-clock", "of the night"),
         tuple(rows),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +16,7 @@ from orchestrator.errors import NotFoundError
 from orchestrator.home import Home
 from orchestrator.review.waiting import Waiting, approve, as_json, redo, reject, waiting_video, waiting_videos
 from orchestrator.wording import one_line
+from steps.base import Step
 from steps.registry import default_steps
 
 _KEYS = {
@@ -33,9 +34,23 @@ class _Over(Exception):
 
 
 def review_in_terminal(
-    console: Console, store: Store, home: Home, *, batch_id: int | None = None, json_only: bool = False
+    console: Console,
+    store: Store,
+    home: Home,
+    *,
+    batch_id: int | None = None,
+    json_only: bool = False,
+    pipeline: Callable[[], Sequence[Step]] = default_steps,
 ) -> None:
     """Show every video that waits and ask for a verdict. Ends at the end of input, or when asked to.
+
+    Args:
+        console: Where it is shown.
+        store: The state.
+        home: Where the files and the pool are.
+        batch_id: Only the videos of this night.
+        json_only: List what waits as JSON, and ask nothing.
+        pipeline: Returns the steps there are; asked when a video is to be sent back.
 
     Raises:
         StorageError: an approved video cannot be copied into the pool; it still waits.
@@ -50,21 +65,24 @@ def review_in_terminal(
     counts: Counter[str] = Counter()
     try:
         for number, video in enumerate(videos, 1):
-            counts[_review(console, store, home, video, f"{number} of {len(videos)}")] += 1
+            counts[_review(console, store, home, video, f"{number} of {len(videos)}", pipeline)] += 1
     except _Over:
         console.print()
     finally:
         _totals(console, counts, left=len(waiting_videos(store, home, batch_id=batch_id)))
 
 
-def _review(console: Console, store: Store, home: Home, video: Waiting, place: str) -> str:
+_Pipeline = Callable[[], Sequence[Step]]
+
+
+def _review(console: Console, store: Store, home: Home, video: Waiting, place: str, pipeline: _Pipeline) -> str:
     """Show one video and ask until something is decided. Return what that was."""
     item = video.item
     now = waiting_video(store, home, item.item_id, video.language)
     if now is None or now.sha256 != video.sha256:  # sent back with another one, or decided elsewhere
         return "no longer there"
     _show(console, video, place)
-    return _ask(console, store, home, video)
+    return _ask(console, store, home, video, pipeline)
 
 
 def _show(console: Console, video: Waiting, place: str) -> None:
@@ -73,6 +91,8 @@ def _show(console: Console, video: Waiting, place: str) -> None:
     console.rule(f"{place} · item {item.item_id} · {video.language}")
     console.print(f"[bold]{escape(one_line(item.title))}[/]" + (f" — {escape(who)}" if who else ""), highlight=False)
     console.print(str(video.video), highlight=False, soft_wrap=True, markup=False)
+    for name, path in video.own_files.items():
+        console.print(f"  {name}: {path}", **_PLAIN)
     console.print(one_line(video.script), highlight=False, markup=False, style="italic")
     failed = [check for check in video.checks if not check.get("passed", True)]
     length = video.facts.get("duration_s")
@@ -101,7 +121,7 @@ def _measured(check: Mapping[str, Any]) -> str:
     return f"{text} {check['unit']}" if check.get("unit") else text
 
 
-def _ask(console: Console, store: Store, home: Home, video: Waiting) -> str:
+def _ask(console: Console, store: Store, home: Home, video: Waiting, pipeline: _Pipeline) -> str:
     while True:
         answer = _read(console, " · ".join(f"{key} {words}" for key, words in _KEYS.items()))
         match _key(answer):
@@ -112,7 +132,7 @@ def _ask(console: Console, store: Store, home: Home, video: Waiting) -> str:
                 reject(store, home, video, _reason(console))
                 return "rejected"
             case "b":
-                if _send_back(console, store, home, video):
+                if _send_back(console, store, home, video, pipeline()):
                     return "sent back"
             case "c":
                 _print_checks(console, video.checks)
@@ -140,14 +160,14 @@ def _reason(console: Console) -> str:
     return reason
 
 
-def _send_back(console: Console, store: Store, home: Home, video: Waiting) -> bool:
-    names = [step.name for step in default_steps()]
+def _send_back(console: Console, store: Store, home: Home, video: Waiting, pipeline: Sequence[Step]) -> bool:
+    names = [step.name for step in pipeline]
     step = _read(console, f"from which step? {', '.join(names)}")
     if step not in names:
         console.print(f"there is no step {one_line(step, longest=40)!r}", **_PLAIN)
         return False
     try:
-        sent = redo(store, home, video, step, _reason(console))
+        sent = redo(store, home, video, step, _reason(console), pipeline=pipeline)
     except NotFoundError as error:
         console.print(str(error), **_PLAIN)
         return False

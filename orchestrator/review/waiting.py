@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from db.views import ItemView
 from orchestrator.home import Home
 from orchestrator.review.pool import PoolFile, put_into_pool, take_out_of_pool
 from orchestrator.verdicts import SentBack, send_back
-from steps.registry import default_steps
+from steps.base import Step
+from steps.registry import NEEDS, default_steps
 
 VIDEO_STEP = "final_video"
 
@@ -38,6 +39,7 @@ class Waiting:
     script: str
     checks: Sequence[Mapping[str, Any]]  # of all its steps, in their order
     facts: Mapping[str, Any]  # what the last step measured
+    own_files: Mapping[str, Path] = field(default_factory=dict)  # "STEP.NAME" -> what the user's own steps made
 
     @property
     def video(self) -> Path:
@@ -60,6 +62,7 @@ class Waiting:
             "video": str(self.video),
             "sha256": self.sha256,
             "files": {name: str(file.path) for name, file in self.files.items()},
+            "own_files": {name: str(path) for name, path in self.own_files.items()},
             "script": self.script,
             "checks": [dict(check) for check in self.checks],
             "facts": dict(self.facts),
@@ -108,6 +111,7 @@ def waiting_video(store: Store, home: Home, item_id: int, language: str) -> Wait
             for check in row.checks
         ],
         last.data,
+        {f"{step}.{name}": home.artifacts / row.path for (step, name), row in rows.items() if step not in NEEDS},
     )
 
 
@@ -141,7 +145,9 @@ def reject(store: Store, home: Home, video: Waiting, reason: str) -> None:
     _record(store, video, "rejected", reason)
 
 
-def redo(store: Store, home: Home, video: Waiting, step: str, reason: str) -> SentBack:
+def redo(
+    store: Store, home: Home, video: Waiting, step: str, reason: str, *, pipeline: Sequence[Step] | None = None
+) -> SentBack:
     """Send a video back to a step: only its language when the step is made once a language.
 
     What the pool has of it leaves the pool, for all languages that are made again.
@@ -150,9 +156,10 @@ def redo(store: Store, home: Home, video: Waiting, step: str, reason: str) -> Se
         NotFoundError: there is no such step, or the item cannot be sent back as it stands.
         StorageError: the pool cannot be changed; the video is sent back all the same.
     """
-    per_language = any(one.name == step and one.per_language for one in default_steps())
+    pipeline = default_steps() if pipeline is None else pipeline
+    per_language = any(one.name == step and one.per_language for one in pipeline)
     language = video.language if per_language else None
-    sent = send_back(store, home, video.item.item_id, step, language=language, reason=reason)
+    sent = send_back(store, home, video.item.item_id, step, language=language, reason=reason, pipeline=pipeline)
     _record(store, video, "sent_back", reason)
     return sent
 

@@ -44,7 +44,7 @@ def prepare(home: Path) -> Store:
 def main(home: Path, arguments: list[str]) -> None:
     """Run one command in a home; ends the process with its exit code."""
     steps = small_steps(home)
-    night.default_steps = lambda: steps
+    night.pipeline_of = lambda settings: steps
     sys.argv = ["nightreel", "--config", str(home / "config.yaml"), *arguments]
     cli.main()
 

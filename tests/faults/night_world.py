@@ -282,6 +282,8 @@ class Dying:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
+        if not callable(method):
+            return method  # the engine, for what has its own classes of queries
 
         def call(*args: Any, **options: Any) -> Any:
             if self.is_dead:

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import requests
 
-from orchestrator import fleet
+from orchestrator import fleet, instances
 from orchestrator.errors import NotReadyError
 from orchestrator.night import NightRequest, run_night
 from orchestrator.observer import Quiet, StepOverview
@@ -54,11 +54,11 @@ def nothing_stays(tmp_path, card):
 @pytest.fixture
 def impatient(monkeypatch) -> None:
     """Instances that were listed count as gone almost as soon as our own."""
-    monkeypatch.setattr(fleet, "LISTED_PACE", replace(fleet.LISTED_PACE, down_after_s=0.5))
+    monkeypatch.setattr(instances, "LISTED_PACE", replace(instances.LISTED_PACE, down_after_s=0.5))
     monkeypatch.setattr(fleet, "INTERRUPT_S", 0.5)
 
 
-def test_a_hanging_prompt_restarts_its_instance_and_is_tried_again(tmp_path):
+def test_a_hanging_prompt_restarts_its_instance_and_is_tried_again(tmp_path, impatient):
     """No event for a second: Hung, counted. The prompt behind it is lost with the restart, and that is not counted."""
     world = World(tmp_path, LONG, own=1, paintings=2)
     world.workflow(timing=QUICKLY)

@@ -140,23 +140,26 @@ def test_a_failed_node_is_tried_again_with_the_same_seed(make, boom):
     assert len({one.seed for one in world.tries("paint")[1]}) == 1
 
 
-def test_a_damaged_output_is_fetched_again(make, truncated_file):
+def test_an_output_that_cannot_be_decoded_is_made_again_with_another_seed(make, truncated_file):
     """Half of a picture is no picture: nothing of it reaches the store."""
     world = make(PAINT, paintings=1)
     truncated_file(world)
     assert world.run().outcome == "complete"
-    assert world.outcomes("paint") == [["BadDownload", "complete"]]
+    first, second = world.tries("paint")[1]
+    assert (first.error_class, second.outcome) == ("Undecodable", "complete")
+    assert first.seed != second.seed
     world.check_tidy()
 
 
-def test_a_missing_output_is_made_again_with_another_seed(make, missing_file):
-    """The prompt succeeded without its file: the same seed might be answered out of the server's cache."""
+def test_a_missing_file_is_saved_again_and_then_made_with_another_seed(make, missing_file):
+    """The picture may be right and only its file gone: a new name has it saved again, out of the cache at best."""
     world = make(PAINT, paintings=1)
-    missing_file(world)
+    missing_file(world, times=2)
     assert world.run().outcome == "complete"
-    first, second = world.tries("paint")[1]
-    assert first.error_class == "OutputMissing"
-    assert first.seed != second.seed
+    first, second, third = world.tries("paint")[1]
+    assert [first.error_class, second.error_class, third.outcome] == ["FileGone", "FileGone", "complete"]
+    assert [first.rung, second.rung, third.rung] == ["refresh", "new_seed", None]
+    assert first.seed == second.seed != third.seed
 
 
 def test_wrong_media_is_made_again_with_another_seed(make):

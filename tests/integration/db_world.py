@@ -23,7 +23,7 @@ STEPS = (
     StepSpec("clean_pic", 2, per_language=False),
     StepSpec("final_video", 3, per_language=True),
 )
-NEEDS = {"audio": ("prepare",), "clean_pic": ("prepare",), "final_video": ("audio", "clean_pic")}
+NEEDS = {"prepare": (), "audio": ("prepare",), "clean_pic": ("prepare",), "final_video": ("audio", "clean_pic")}
 RUNS_OF_AN_ITEM = 6  # with two languages
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import threading
 import time
@@ -14,7 +15,7 @@ import pytest
 from comfyui_stage import Stage, json_answer, open_stage, text_answer
 
 from orchestrator.clock import SystemClock
-from orchestrator.comfyui import readiness
+from orchestrator.comfyui import commands, readiness
 from orchestrator.comfyui.client import ComfyClient
 from orchestrator.comfyui.errors import NotComfyUI, RestartFailed
 from orchestrator.comfyui.restart import (
@@ -95,6 +96,49 @@ def test_a_command_that_hangs_is_stopped_with_its_children(tmp_path):
         time.sleep(0.01)
 
 
+def test_a_server_left_in_the_background_is_neither_waited_for_nor_killed(tmp_path):
+    """It inherits the command's output and holds it open: that is no sign that the command has not ended."""
+    pid = tmp_path / "pid"
+    program = script(tmp_path, f'sleep 60 & echo $! > "{pid}"; echo started')
+    CommandRestart((str(program),), timeout_s=5).restart()
+    server = int(pid.read_text())
+    try:
+        assert " Z " not in Path(f"/proc/{server}/stat").read_text()
+    finally:
+        os.kill(server, signal.SIGKILL)
+
+
+def test_a_command_that_prints_for_ever_is_stopped_and_fills_no_disk(tmp_path, monkeypatch):
+    """What it prints is kept within a bound, and its last words are still told."""
+    monkeypatch.setattr(commands, "LONGEST_OUTPUT_BYTES", 100_000)
+    seen: list[int] = []
+    truncate = os.ftruncate
+    monkeypatch.setattr(os, "ftruncate", lambda fd, size: (seen.append(os.fstat(fd).st_size), truncate(fd, size)))
+    with pytest.raises(RestartFailed, match=r"had not ended after 0\.5 s and was stopped: y"):
+        CommandRestart(
+            (str(script(tmp_path, "while :; do echo yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy; done")),), timeout_s=0.5
+        ).restart()
+    assert seen
+
+
+@pytest.mark.parametrize(
+    ("said", "advice"),
+    [
+        ("sudo: a password is required", "sudoers line"),
+        ("Sorry, user comfy is not allowed to execute '/bin/systemctl restart comfyui@9' as root", "word for word"),
+        ("Failed to restart comfyui@7.service: Unit comfyui@7.service not found.", "list-units"),
+        ("Failed to restart comfyui@0.service: Interactive authentication required.", "needs root"),
+        ("sh: 1: sudo: not found", "not installed"),
+        ("This account is currently not available.", "no shell"),
+        ("something else", ""),
+    ],
+)
+def test_what_sudo_and_systemctl_say_is_answered_with_what_to_do(said, advice):
+    """Whoever reads it in the morning need not look it up."""
+    assert advice in commands.advice_on(said.encode())
+    assert bool(advice) == bool(commands.advice_on(said.encode()))
+
+
 @pytest.mark.parametrize("argv", [(), ("/no/such/program",), ("/",)])
 def test_a_command_that_cannot_be_run_is_told(argv):
     """A path that is wrong, or no program at all."""
@@ -120,6 +164,23 @@ def test_systemd_gets_one_unit(tmp_path, monkeypatch):
     program.rename(tmp_path / "sudo")
     SystemdRestart("comfyui@0").restart()
     assert out.read_text().splitlines() == ["-n", "systemctl", "restart", "comfyui@0"]
+
+
+def test_whether_a_restart_would_be_allowed_is_asked_without_doing_it(tmp_path, monkeypatch):
+    """For the check before a night: `sudo -l` answers for exactly this command."""
+    out = tmp_path / "out"
+    program = script(tmp_path, f'printf "%s\\n" "$*" >> "{out}"')
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    program.rename(tmp_path / "sudo")
+    CommandRestart(("sudo", "-n", "systemctl", "restart", "comfyui@0")).check()
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    SystemdRestart("comfyui@0", systemctl="true").check()
+    assert out.read_text().splitlines() == ["-n -l systemctl restart comfyui@0", "-n -l true restart comfyui@0"]
+    with pytest.raises(RestartFailed, match="no such program"):
+        CommandRestart(("no-such-program", "restart")).check()
+    script(tmp_path, "exit 1").rename(tmp_path / "sudo")
+    with pytest.raises(RestartFailed, match=r"exit code 1\. Sudo asks for a password there.*sudoers line"):
+        CommandRestart(("sudo", "-n", "systemctl", "restart", "comfyui@9")).check()
 
 
 @pytest.mark.parametrize("unit", ["", "--force", "-H host"])

@@ -61,6 +61,17 @@ def _last_message(entry: dict) -> dict:
     return entry["status"]["messages"][-1][1]
 
 
+def test_a_broken_context_stays_broken(card):
+    """Every later prompt fails as well, with a type and text that a real one has; only then is a restart the cure."""
+    _ask(card, kind="poison", node="EmptyImage")
+    for _ in range(2):
+        told = _last_message(_finished(card, _post(card).json()["prompt_id"]))
+        assert told["exception_type"] == "torch.AcceleratorError"
+        assert told["exception_message"].startswith("CUDA error: an illegal memory access was encountered\n")
+    requests.delete(f"{card}/nightreel/faults", timeout=LIMIT_S).raise_for_status()
+    assert _finished(card, _post(card).json()["prompt_id"])["status"]["status_str"] == "success"
+
+
 @pytest.mark.parametrize(
     ("how", "kind", "text"),
     [

@@ -23,7 +23,7 @@ from steps.comfy import ManifestStep
 from steps.errors import InvalidInput, ManifestError, Remedy
 from steps.external.ffmpeg import read_samples
 from steps.manifest import load_manifest
-from steps.options import StepOptions, TalkOptions, VideoOptions
+from steps.options import AudioOptions, StepOptions, TalkOptions, VideoOptions, VoiceOptions
 from steps.outro import Outro
 from steps.realistic_pic import RealisticPic
 from steps.script_video import ScriptVideo
@@ -140,6 +140,42 @@ class TestVoices:
         assert values["text"] == scene.TEXT
         assert values["instruct"]
 
+    @pytest.mark.parametrize(("sex", "word"), [("male", " man "), ("female", " woman "), ("unknown", " woman ")])
+    @pytest.mark.parametrize("name", ["audio_design", "audio_dario_design", "audio_1038lab_design"])
+    def test_a_described_voice_is_of_the_sitters_sex(self, tmp_path: Path, name: str, sex: str, word: str) -> None:
+        """Description first, then how it should sound: all that such a model has to go by."""
+        made = scene.world(tmp_path)
+        made["prepare"] = Made(made["prepare"].files, {**made["prepare"].data, "sex": sex})
+        binding = Audio(load_manifest(name)).bind(scene.context(tmp_path, made))
+        assert "speaker" not in binding.values
+        assert word in str(binding.values["voice"])
+        assert "telling a secret" in str(binding.values["voice"])
+        assert graph_for(binding)["speech"]["inputs"]["instruct"] == binding.values["voice"]
+
+    @pytest.mark.parametrize(("name", "fewest"), [("audio", 512), ("audio_dario", 64), ("audio_1038lab", 256)])
+    def test_the_limit_of_tokens_is_within_the_packs(self, tmp_path: Path, name: str, fewest: int) -> None:
+        """Runaway speech costs up to the limit: a pack that takes a lower one gets it."""
+        made = {**scene.world(tmp_path), "script": Made({}, {"text": "Good evening."})}
+        assert Audio(load_manifest(name)).bind(scene.context(tmp_path, made)).values["max_new_tokens"] == fewest
+
+    def test_a_seed_that_the_pack_has_not_fails_the_item(self, tmp_path: Path) -> None:
+        """Another item has another seed."""
+        context = scene.context(tmp_path, scene.world(tmp_path), seed=0)
+        with pytest.raises(InvalidInput, match="seed: found 0; expected at least 1"):
+            Audio(load_manifest("audio_dario")).bind(context)
+        assert Audio().bind(context).values["seed"] == 0
+
+    def test_a_speaker_that_the_pack_has_not_stops_the_step(self, tmp_path: Path) -> None:
+        """It is a setting, so every item would fail; and it is told before the night as well."""
+        voices = AudioOptions(voices={"en": VoiceOptions(female="Bob")})
+        options = scene.options().model_copy(update={"audio": voices})
+        step = Audio(load_manifest("audio_1038lab"))
+        with pytest.raises(ManifestError, match="speaker: found 'Bob'; expected one of Serena, Ryan") as caught:
+            step.bind(scene.context(tmp_path, scene.world(tmp_path), options=options))
+        assert caught.value.remedy is Remedy.STOP_STEP
+        (problem,) = step.setting_problems(options)
+        assert problem.startswith("audio.voices.en.female: found 'Bob'; the workflow audio_1038lab needs one of Serena")
+
     def test_a_text_of_no_end_fails_alone(self, tmp_path: Path) -> None:
         """It is this item's script that is at fault: the others go on."""
         made = {**scene.world(tmp_path), "script": Made({}, {"text": "long " * 1000})}
@@ -233,9 +269,8 @@ class TestUsersOwn:
     ) -> None:
         """The key says where to mend it; what is wrong with the item is told apart from what is wrong with the file."""
         note = {"node": "IN_PROMPT", "input": "text", **binding}
-        step = own_step(tmp_path, bindings={**OWN["bindings"], "note": note})  # type: ignore[dict-item]
         with pytest.raises(error) as caught:
-            step.bind(context)
+            own_step(tmp_path, bindings={**OWN["bindings"], "note": note}).bind(context)  # type: ignore[dict-item]
         assert told in str(caught.value)
         assert "note" in str(caught.value)
 
@@ -245,6 +280,30 @@ class TestUsersOwn:
         step = own_step(tmp_path, bindings={**OWN["bindings"], "image": image})  # type: ignore[dict-item]
         with pytest.raises(ManifestError, match="made no file `picture`; its files are: image"):
             step.bind(context)
+
+
+@pytest.mark.parametrize(
+    ("size", "refused"),
+    [
+        ((576, 1024), set()),
+        ((1152, 2048), set()),
+        ((704, 1280), set()),
+        ((864, 1536), {"script_video"}),
+        ((720, 1280), {"script_video"}),
+    ],
+)
+def test_sizes_that_a_workflow_cannot_make_are_told_before_the_night(size: tuple[int, int], refused: set[str]) -> None:
+    """The talk comes after hours of other steps; the server would make another size of it without a word."""
+    options = StepOptions(video=VideoOptions(width=size[0], height=size[1]))
+    comfy = [step for step in STEPS if isinstance(step, ManifestStep)]
+    problems = {step.name: step.setting_problems(options) for step in comfy}
+    assert {name for name, found in problems.items() if found} == refused
+    single = ScriptVideo(load_manifest("script_video_single"))
+    assert bool(single.setting_problems(options)) == (size == (720, 1280))
+    if size == (720, 1280):
+        assert problems["script_video"] == (
+            "video.width: found 720; the workflow script_video needs a multiple of 64, such as 704 or 768",
+        )
 
 
 def test_settings_of_the_default_suit_every_workflow(tmp_path: Path) -> None:

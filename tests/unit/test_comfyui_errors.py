@@ -9,7 +9,7 @@ import pytest
 
 from orchestrator.comfyui import errors, failures
 from orchestrator.comfyui.errors import ComfyUIError, ExecutionFailed, ModelBroken, NodeProblem, OutOfMemory, Refused
-from orchestrator.comfyui.replies import Failure, HistoryEntry, Outcome
+from orchestrator.comfyui.replies import Failure, HistoryEntry, Outcome, OutputFile
 from steps.errors import Remedy
 
 
@@ -55,11 +55,16 @@ def test_the_advice_follows_the_message_once():
         (errors.Refused, Remedy.STOP_STEP, False),
         (errors.MissingInput, Remedy.RETRY, True),
         (errors.ExecutionFailed, Remedy.RETRY, True),
-        (errors.OutOfMemory, Remedy.FREE_AND_RETRY, True),
+        (errors.OutOfMemory, Remedy.FREE_AND_RETRY, False),
         (errors.ModelBroken, Remedy.STOP_STEP, False),
-        (errors.Hung, Remedy.RESTART_AND_RETRY, True),
+        (errors.CudaPoisoned, Remedy.RESTART_AND_RETRY, True),
+        (errors.ServerFault, Remedy.WAIT_AND_RETRY, True),
+        (errors.Hung, Remedy.INTERRUPT_AND_RETRY, True),
         (errors.PromptLost, Remedy.RETRY, False),
         (errors.OutputMissing, Remedy.RETRY_NEW_SEED, True),
+        (errors.FileGone, Remedy.REFRESH_AND_RETRY, True),
+        (errors.StaleOutput, Remedy.REFRESH_AND_RETRY, True),
+        (errors.Undecodable, Remedy.RETRY_NEW_SEED, True),
         (errors.BadDownload, Remedy.RETRY, True),
         (errors.WrongMedia, Remedy.RETRY_NEW_SEED, True),
     ],
@@ -102,6 +107,49 @@ def test_all_kinds_of_out_of_memory_are_known(exception_type, message):
 def test_other_failures_are_not_taken_for_it(exception_type, message):
     """Freeing memory would not heal them, and hides the reason."""
     assert not failures.is_out_of_memory(Failure("3", "KSampler", exception_type, message))
+
+
+ADVICE = "\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1\nCompile with TORCH_USE_CUDA_DSA: device-side assertions."
+POISON = [
+    ("torch.AcceleratorError", "CUDA error: an illegal memory access was encountered"),
+    ("RuntimeError", "CUDA error: device-side assert triggered"),
+    ("RuntimeError", "CUDA error: unspecified launch failure"),
+    ("RuntimeError", "CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm`"),
+    ("RuntimeError", "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR"),
+]
+HARMLESS = [
+    ("torch.AcceleratorError", "CUDA error: out of memory"),
+    ("torch.AcceleratorError", "CUDA error: no kernel image is available for execution on the device"),
+    ("RuntimeError", "CUDA error: invalid argument"),
+    ("RuntimeError", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"),
+    ("RuntimeError", "shapes cannot be multiplied"),
+    ("ValueError", "CUDA error: an illegal memory access was encountered"),
+]
+
+
+@pytest.mark.parametrize(("exception_type", "message"), POISON + HARMLESS)
+def test_only_errors_that_stay_count_as_a_broken_context(exception_type, message):
+    """The advice that CUDA adds to each of its errors speaks of assertions too, and must not decide."""
+    failure = Failure("3", "KSampler", exception_type, message + ADVICE)
+    kind = type(failures.failure_of(HistoryEntry("p", Outcome.ERROR, "error", outputs={}, graph={}, failure=failure)))
+    assert (kind is errors.CudaPoisoned) == ((exception_type, message) in POISON)
+
+
+def told_to_save(prefix: str) -> HistoryEntry:
+    graph = {"9": {"class_type": "SaveImage", "inputs": {"images": ["2", 0], "filename_prefix": prefix}}}
+    return HistoryEntry("abc", Outcome.SUCCESS, "success", outputs={}, graph=graph)
+
+
+def test_a_file_of_an_earlier_prompt_is_refused():
+    """A cached node answers with the name that it saved under before; that file may be anything by now."""
+    with pytest.raises(errors.StaleOutput, match="`SaveImage` answers with a file of an earlier prompt"):
+        failures.refuse_stale(told_to_save("nightreel/abc"), OutputFile("9", "images", "x_00001_.png", "old", "output"))
+
+
+@pytest.mark.parametrize("prefix", ["nightreel/abc", "fixed"])
+def test_a_file_under_the_prompts_own_name_is_taken(prefix):
+    """And any file where the workflow gives the node a name of its own: nothing could be told from it."""
+    failures.refuse_stale(told_to_save(prefix), OutputFile("9", "images", "abc_00001_.png", "nightreel", "output"))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,40 @@ def test_more_progress_than_there_is_to_do_is_not_more_than_all():
     assert "400" not in "".join(drawn(view))
 
 
+@pytest.mark.parametrize("width", [40, 80, 120, 200])
+def test_steps_that_overlap_have_a_line_each(width):
+    """In the pipeline's order whichever began first, each with its own count; what runs says what it belongs to."""
+    view = LiveView(console(width))
+    view.night_started(12, 20, resumed=False)
+    view.step_started(overview())
+    view.step_started(StepOverview("script", 1, "Script", 30, 10, 60.0))
+    view.run_started(task(1))
+    writing = replace(task(2, instance=None), step="script")
+    view.run_started(writing)
+    lines = drawn(view)
+    assert len(lines) == 4
+    assert all(cell_len(line) <= width for line in lines)
+    assert ["step 1 of 9" in lines[0], "step 6 of 9" in lines[1]] == [True, True]
+    assert ("script_video" in lines[2] or "script_video" in lines[3]) is (width >= 80)
+    view.run_finished(writing, "done")
+    assert "1/30" in drawn(view)[0]
+    assert "0/10" in drawn(view)[1]
+
+
+def test_a_step_that_is_over_leaves_the_others_alone():
+    """And what was running goes on being shown."""
+    view = LiveView(console(120))
+    view.step_started(StepOverview("script", 1, "Script", 1, 10, None))
+    view.step_started(overview())
+    view.run_started(task(1))
+    view.step_finished("script")
+    lines = drawn(view)
+    assert len(lines) == 2
+    assert "step 6 of 9" in lines[0]
+    view.step_started(StepOverview("subtitles", 7, "Subtitles", 1, 10, None))
+    assert len(drawn(view)) == 3
+
+
 @pytest.mark.parametrize(
     ("share", "elapsed_s", "expected_s", "left"),
     [
@@ -191,6 +226,18 @@ def test_without_a_terminal_there_is_a_line_an_event():
     assert lines[-1] == "  ! card0 is set aside"
     assert len(lines) == 2 + len(TITLES) + 2
     assert all(line.isprintable() or "\u200d" in line for line in lines)
+
+
+def test_plain_lines_count_each_step_for_itself():
+    """Lines of several steps come mixed."""
+    plain = console(80, terminal=False)
+    with watch_night(plain) as observer:
+        observer.step_started(StepOverview("script", 1, "Script", 3, 10, None))
+        observer.step_started(overview(runs=2))
+        observer.run_finished(task(1), "done")
+        observer.run_finished(replace(task(2, instance=None), step="script"), "done")
+        observer.run_finished(task(3), "done")
+    assert [line.split()[0] for line in plain.file.getvalue().splitlines()[2:]] == ["1/2", "1/3", "2/2"]
 
 
 def test_on_a_terminal_there_is_the_live_view():

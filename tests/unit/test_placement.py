@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from orchestrator.placement import Waiting, choose
+from collections.abc import Mapping, Sequence
+
+from orchestrator.placement import Spread, Waiting
+
+
+def choose(waiting: Sequence[Waiting], name: str, *, in_flight: Mapping[str, int]) -> Waiting | None:
+    return Spread().choose(waiting, name, in_flight=in_flight)
 
 
 def test_an_idle_instance_takes_the_first_run():

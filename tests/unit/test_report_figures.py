@@ -221,3 +221,16 @@ def test_intervals_join_when_they_touch(intervals, gap_s, seconds):
     """Overlaps count once; a gap counts only when it is short enough."""
     times = [(at(begin), at(end)) for begin, end in intervals]
     assert joined_seconds(times, gap_s=gap_s) == seconds
+
+
+def test_steps_that_overlap_leave_no_gap_between_them():
+    """The card worked while the CPU did: their windows are longer than the night, and none of it was idle twice."""
+    tries = Tries()
+    tries.add(1, "script", 0, 0, 100, instance=None)
+    tries.add(2, "clean_pic", 0, 10, 60)
+    tries.add(3, "transition", 50, 60, 100)
+    night = figures(tries.rows)
+    assert night.between_steps_s == 0
+    assert night.overlapped_s == 60 + 50
+    assert night.card_idle_s == pytest.approx(10)
+    assert night.card_active_of_night == pytest.approx(0.9)

@@ -53,14 +53,14 @@ def test_a_time_may_be_written_with_and_without_quotes(tmp_path, written):
         ("night: {paintings: 0}", ["night.paintings", "0", "greater than or equal to 1"]),
         ("languages: [fr, de]", ["languages.1", "'de'", "'fr' or 'en'"]),
         ("languages: [fr, fr]", ["languages", "twice"]),
-        ("video: {width: 577}", ["video.width", "577", "multiple of 64"]),
+        ("video: {width: 577}", ["video.width", "577", "multiple of 16"]),
         ("comfyui: {instances: [{name: a}]}", ["comfyui.instances.0", "needs `url`"]),
         (
             "comfyui: {instances: [{name: a, url: 'ftp://x'}]}",
             ["comfyui.instances.0", "ftp://x", "http://127.0.0.1:8188"],
         ),
         ("comfyui: {instances: [{url: 'http://x'}]}", ["comfyui.instances.0.name", "is missing"]),
-        ("comfyui: {instances: [{name: games, role: reserved}]}", ["comfyui", "every instance is reserved"]),
+        ("comfyui: {instances: [{name: games, role: reserved}]}", ["comfyui", "no instance has the role `work`"]),
         (
             "comfyui: {instances: [{name: a, url: 'http://x'}, {name: b, url: 'http://x/'}]}",
             ["comfyui", "addresses of their own", "http://x"],

@@ -18,6 +18,7 @@ from orchestrator.home import Home
 from orchestrator.night import NightResult
 from orchestrator.report import WrittenReport
 from orchestrator.summary import print_item, print_status, print_summary, status_as_json
+from steps.registry import default_steps
 
 REASONS = (
     "The face is too small: its width is 0.07 of the picture's shorter side, and at least 0.14 is needed.",
@@ -111,7 +112,7 @@ def test_the_status_lists_the_states_in_their_order():
         open_batch=batch(opened_at=datetime(2026, 5, 22, 22, 0, tzinfo=UTC)),
     )
     screen = console()
-    print_status(screen, found)
+    print_status(screen, found, default_steps())
     printed = screen.file.getvalue()
     assert printed.startswith("1 painting ([b]x 1)\n")
     assert "1 PENDING, 2 COMPLETE" in printed

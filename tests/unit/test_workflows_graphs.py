@@ -1,34 +1,41 @@
 """The bundled graphs against the schemas of a ComfyUI 0.27.0 with the official model files, and how they are wired.
 
-The schemas are facts of that server without its texts; the speech node's entry is made by hand after its pack's table.
+The schemas are facts of that server without its texts; those of the speech nodes are made by hand after their packs.
 The check here is on purpose stricter than the server's: it also refuses inputs that the server would ignore.
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
+from object_info_subset import schemas
 
+from orchestrator.comfyui.graphs import changed
 from steps.manifest import bundled_names, load_manifest
 
-SCHEMAS = Path(__file__).parents[1] / "resources" / "object_info_subset.json.gz"
 UPLOADS = ("image_upload", "audio_upload")
+TALKING = ("script_video", "script_video_distilled", "script_video_single")
+EXPERTS = {  # steps, split, cfg, shift
+    "transition": (20, 10, 4.0, 8.0),
+    "outro": (20, 10, 4.0, 8.0),
+    "transition_4step": (4, 2, 1.0, 5.0),
+    "outro_4step": (4, 2, 1.0, 5.0),
+    "image_to_video": (20, 10, 3.5, 5.0),
+    "image_to_video_4step": (4, 2, 1.0, 5.0),
+}
 
 
 @cache
-def schemas() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(gzip.decompress(SCHEMAS.read_bytes()))
-    return loaded
+def text_of(name: str) -> str:
+    return load_manifest(name).graph_path.read_text(encoding="utf-8")
 
 
 def graph_of(name: str) -> dict[str, Any]:
-    graph: dict[str, Any] = json.loads(load_manifest(name).graph_path.read_text(encoding="utf-8"))
+    graph: dict[str, Any] = json.loads(text_of(name))
     return graph
 
 
@@ -119,6 +126,16 @@ def test_graph_is_accepted_by_the_schemas(name: str) -> None:
     assert list(problems_of(graph_of(name))) == []
 
 
+@pytest.mark.parametrize("name", bundled_names())
+def test_changed_graphs_are_accepted_by_the_schemas(name: str) -> None:
+    """A fallback that the server refuses is no help to a card that has just run out of memory."""
+    manifest, graph = load_manifest(name), graph_of(name)
+    for nodes in [[one] for one in manifest.alternatives] + [rung.nodes for rung in manifest.fallbacks]:
+        assert nodes
+        assert changed(graph, nodes) != graph
+        assert list(problems_of(dict(changed(graph, nodes)))) == []
+
+
 def test_the_check_itself_refuses() -> None:
     """A check that accepts everything would make the test above worthless."""
     graph = graph_of("clean_pic")
@@ -140,63 +157,135 @@ def test_every_node_leads_to_the_one_output(name: str) -> None:
     assert upstream(graph, outputs[0]) == set(graph)
 
 
-def test_talking_clip_sounds_like_the_given_speech() -> None:
+@pytest.mark.parametrize("name", TALKING)
+def test_talking_clip_sounds_like_the_given_speech(name: str) -> None:
     """The model's own decoder would return a dull copy; and what drives the lips carries noise nobody should hear."""
-    graph = graph_of("script_video")
+    graph = graph_of(name)
     assert graph["video"]["inputs"]["audio"] == ["speech", 0]
     assert "LTXVAudioVAEDecode" not in {node["class_type"] for node in graph.values()}
     assert upstream(graph, "audio_encode") >= {"driving"}
     assert "speech" not in upstream(graph, "audio_encode")
 
 
-def test_given_speech_is_masked_in_both_stages() -> None:
+@pytest.mark.parametrize("name", TALKING)
+def test_given_speech_is_masked_in_every_stage(name: str) -> None:
     """Without the mask of zero the sampler invents another sound, and the lips follow that one."""
-    graph = graph_of("script_video")
+    graph = graph_of(name)
     assert graph["keep"]["inputs"]["value"] == 0.0
-    for join in ("join_1", "join_2"):
-        audio = graph[join]["inputs"]["audio_latent"][0]
-        assert {"audio_latent", "keep"} <= upstream(graph, audio)
+    joins = [node for node in graph.values() if node["class_type"] == "LTXVConcatAVLatent"]
+    assert len(joins) == (1 if name == "script_video_single" else 2)
+    for join in joins:
+        assert {"audio_latent", "keep"} <= upstream(graph, join["inputs"]["audio_latent"][0])
 
 
-def test_rate_is_the_same_wherever_it_is_stated() -> None:
+@pytest.mark.parametrize("name", TALKING)
+def test_rate_is_the_same_wherever_it_is_stated(name: str) -> None:
     """The model hears by one rate and the file plays by another otherwise: the lips would drift."""
-    targets = {(target.node, target.input) for target in load_manifest("script_video").bindings["fps"].targets}
+    targets = {(target.node, target.input) for target in load_manifest(name).bindings["fps"].targets}
     assert targets == {("RATE", "frame_rate"), ("VIDEO", "fps")}
 
 
-def test_one_checkpoint_serves_all_loaders_of_the_talking_clip() -> None:
+@pytest.mark.parametrize("name", TALKING)
+def test_one_checkpoint_serves_all_loaders_of_the_talking_clip(name: str) -> None:
     """Text encoder and sound encoder come out of the checkpoint; another one's would not fit."""
-    names = [node["inputs"]["ckpt_name"] for node in graph_of("script_video").values() if "ckpt_name" in node["inputs"]]
+    names = [node["inputs"]["ckpt_name"] for node in graph_of(name).values() if "ckpt_name" in node["inputs"]]
     assert len(names) == 3
     assert len(set(names)) == 1
 
 
-@pytest.mark.parametrize("pair", [("clean_pic", "realistic_pic"), ("transition", "outro")])
+@pytest.mark.parametrize("name", TALKING)
+def test_few_steps_come_by_lora_or_by_checkpoint(name: str) -> None:
+    """Both at once distil twice: the picture burns. Neither leaves noise after eight steps."""
+    graph = graph_of(name)
+    has_lora = any(node["class_type"] == "LoraLoaderModelOnly" for node in graph.values())
+    assert has_lora != ("distilled" in graph["checkpoint"]["inputs"]["ckpt_name"])
+    guiders = [node["inputs"] for node in graph.values() if node["class_type"] == "CFGGuider"]
+    assert {guider["cfg"] for guider in guiders} == {1.0}
+    assert {guider["model"][0] for guider in guiders} == {"model" if has_lora else "checkpoint"}
+
+
+def test_stages_of_the_talking_clip_work_at_their_sizes() -> None:
+    """Half and then full size by the upscaler, or full size at once: half size without the upscaler is a small clip."""
+    for name in TALKING:
+        graph, bindings = graph_of(name), load_manifest(name).bindings
+        is_single = "upscale" not in graph
+        assert is_single == ("half_width" not in bindings) == (name == "script_video_single")
+        assert graph["canvas"]["inputs"]["width"] == (576 if is_single else 288)
+        assert bindings["width"].limits.multiple_of == (32 if is_single else 64)
+
+
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("clean_pic", "realistic_pic"),
+        ("clean_pic_4b", "realistic_pic_4b"),
+        ("transition", "outro"),
+        ("transition_4step", "outro_4step"),
+        ("transition", "image_to_video"),
+        ("transition_4step", "image_to_video_4step"),
+    ],
+)
 def test_workflows_of_one_family_load_the_same(pair: tuple[str, str]) -> None:
     """A server keeps what a loader made for as long as the next graph asks for exactly the same."""
     loaders = [
         {
             json.dumps([node["class_type"], node["inputs"]], sort_keys=True)
             for node in graph_of(name).values()
-            if node["class_type"].endswith("Loader")
+            if node["class_type"].endswith(("Loader", "LoaderModelOnly"))
         }
         for name in pair
     ]
     assert loaders[0] == loaders[1]
 
 
-@pytest.mark.parametrize("name", ["transition", "outro"])
+@pytest.mark.parametrize("name", EXPERTS)
 def test_two_experts_share_the_steps(name: str) -> None:
     """High-noise expert first, low-noise one from where it stopped: anything else leaves noise or skips steps."""
     graph = graph_of(name)
+    steps, split, cfg, shift = EXPERTS[name]
     high, low = graph["sample_high"]["inputs"], graph["sample_low"]["inputs"]
-    assert (high["steps"], high["end_at_step"]) == (low["steps"], low["start_at_step"]) == (20, 10)
+    assert (high["steps"], high["end_at_step"]) == (low["steps"], low["start_at_step"]) == (steps, split)
+    assert high["cfg"] == low["cfg"] == cfg
     assert (high["add_noise"], high["return_with_leftover_noise"]) == ("enable", "enable")
     assert (low["add_noise"], low["return_with_leftover_noise"]) == ("disable", "disable")
-    assert "high_noise" in graph["model_high"]["inputs"]["unet_name"]
-    assert "low_noise" in graph["model_low"]["inputs"]["unet_name"]
-    assert upstream(graph, "shift_high") == {"shift_high", "model_high"}
-    assert upstream(graph, "shift_low") == {"shift_low", "model_low"}
+    assert low["latent_image"] == ["sample_high", 0]
+    for half in ("high", "low"):
+        assert f"{half}_noise" in graph[f"model_{half}"]["inputs"]["unet_name"]
+        assert graph[f"shift_{half}"]["inputs"]["shift"] == shift
+        chain = {f"shift_{half}", f"model_{half}"} | ({f"lora_{half}"} if steps == 4 else set())
+        assert upstream(graph, f"shift_{half}") == chain
+        if steps == 4:
+            assert f"{half}_noise" in graph[f"lora_{half}"]["inputs"]["lora_name"]
     assert graph["vae"]["inputs"]["vae_name"] == "wan_2.1_vae.safetensors"
     assert graph["video"]["inputs"]["fps"] == 16
     assert "audio" not in graph["video"]["inputs"]
+
+
+def test_the_small_model_has_its_own_vae_and_rate() -> None:
+    """With the VAE of the large one it fails at the first frame, after the load."""
+    graph = graph_of("image_to_video_5b")
+    assert graph["vae"]["inputs"]["vae_name"] == "wan2.2_vae.safetensors"
+    assert graph["video"]["inputs"]["fps"] == 24
+    sampler = graph["sample"]["inputs"]
+    assert (sampler["steps"], sampler["cfg"], sampler["sampler_name"]) == (20, 5.0, "uni_pc")
+
+
+@pytest.mark.parametrize("name", ["clean_pic", "clean_pic_4b", "realistic_pic", "realistic_pic_4b"])
+def test_the_editor_has_the_encoder_of_its_own_size(name: str) -> None:
+    """Another size of text encoder loads, and fails with a shape error only when it runs."""
+    graph = graph_of(name)
+    size = "4b" if name.endswith("4b") else "9b"
+    assert f"-{size}-" in graph["model"]["inputs"]["unet_name"]
+    assert ("_4b" if size == "4b" else "_8b") in graph["clip"]["inputs"]["clip_name"]
+    assert (graph["clip"]["inputs"]["type"], graph["schedule"]["inputs"]["steps"]) == ("flux2", 4)
+    assert graph["guider"]["inputs"]["cfg"] == 1.0
+
+
+@pytest.mark.parametrize("name", [name for name in bundled_names() if name.startswith("audio")])
+def test_speech_is_made_with_a_steady_kernel(name: str) -> None:
+    """`auto` prefers kernels that were heard to crackle; 1038lab's pack has no choice of them."""
+    graph = graph_of(name)
+    settings = {**graph["speech"]["inputs"], **graph.get("model", {"inputs": {}})["inputs"]}
+    assert settings.get("attention", "sdpa") == "sdpa"
+    assert ("attention" in settings) == ("1038lab" not in name)
+    assert ("VoiceDesign" in json.dumps(graph)) == name.endswith("design")

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 import yaml
 
+from orchestrator.reference_workflows import PAGE, page
 from steps.errors import ManifestError, Remedy
 from steps.manifest import (
     BUNDLED,
     BindingSpec,
+    Fallback,
     Limits,
+    Lowered,
     Manifest,
     ModelFile,
     Needs,
@@ -25,7 +28,17 @@ from steps.manifest import (
     load_manifest,
 )
 
-NAMES = ("audio", "clean_pic", "outro", "realistic_pic", "script_video", "transition")
+SIX = ("audio", "clean_pic", "outro", "realistic_pic", "script_video", "transition")
+SUBSTITUTES = {
+    "audio": ("audio_1038lab", "audio_1038lab_design", "audio_dario", "audio_dario_design", "audio_design"),
+    "clean_pic": ("clean_pic_4b",),
+    "image_to_video": ("image_to_video_4step", "image_to_video_5b"),
+    "outro": ("outro_4step",),
+    "realistic_pic": ("realistic_pic_4b",),
+    "script_video": ("script_video_distilled", "script_video_single"),
+    "transition": ("transition_4step",),
+}
+NAMES = tuple(sorted({*SUBSTITUTES, *(name for names in SUBSTITUTES.values() for name in names)}))
 LOADERS = {
     "UNETLoader": ("diffusion_models", "unet_name"),
     "CLIPLoader": ("text_encoders", "clip_name"),
@@ -73,9 +86,10 @@ def with_change(*keys: str, value: Any) -> dict[str, Any]:
     return changed
 
 
-def test_the_six_workflows_of_the_pipeline_are_bundled() -> None:
+def test_the_workflows_of_the_pipeline_are_bundled() -> None:
     """The pipeline has six ComfyUI steps; a manifest that gets lost would show only when its step starts."""
     assert bundled_names() == NAMES
+    assert set(SIX) < set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -107,7 +121,7 @@ def test_seed_and_prefix_are_bound(name: str) -> None:
     assert sources["prefix"].targets[0].input == "filename_prefix"
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name != "audio"])
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("audio")])
 def test_models_of_the_manifest_are_those_of_the_graph(name: str) -> None:
     """The night is refused beforehand when a file is missing; one that only the graph names is found at 3 a.m."""
     manifest = load_manifest(name)
@@ -121,7 +135,7 @@ def test_models_of_the_manifest_are_those_of_the_graph(name: str) -> None:
 
 def test_negative_prompts_leave_paintings_alone() -> None:
     """The usual negative for this video model forbids paintings and stillness, which is what these clips are about."""
-    for name in ("transition", "outro"):
+    for name in ("transition", "outro", "transition_4step", "outro_4step", "image_to_video", "image_to_video_5b"):
         text = str(load_manifest(name).bindings["negative"].value).lower()
         assert text.isascii()
         assert not re.search(r"paint|artwork|style|picture|static|still", text)
@@ -129,7 +143,7 @@ def test_negative_prompts_leave_paintings_alone() -> None:
 
 def test_prompts_say_what_tells_the_steps_apart() -> None:
     """Stand-ins and models alike go by the words: a restoration asks for no photograph, only the outro returns."""
-    prompts = {name: str(load_manifest(name).bindings["prompt"].value).lower() for name in NAMES if name != "audio"}
+    prompts = {name: str(load_manifest(name).bindings["prompt"].value).lower() for name in SIX if name != "audio"}
     assert "restore" in prompts["clean_pic"]
     assert "photograph" not in prompts["clean_pic"]
     assert "photograph" in prompts["realistic_pic"]
@@ -178,7 +192,7 @@ def test_a_manifest_of_a_users_own_is_read_by_its_path(tmp_path: Path) -> None:
             "outputs.image.width: found -1; expected a number above 0",
         ),
         (with_change("outputs", "image", "width", value=True), "outputs.image.width: found True"),
-        (with_change("timing", "expected_s", value=0), "timing.expected_s: found 0; expected greater than 0"),
+        (with_change("timing", "expected_s", value=0), "timing.expected_s: found 0; expected seconds greater than 0"),
         (with_change("needs", "models", value=[{"folder": "vae"}]), "needs.models.0.file: missing"),
         (with_change("step", value={"name": "x", "number": 4.5}), "step.number: found 4.5"),
         (with_change("name", value="other"), "a manifest is named after its file"),
@@ -235,7 +249,7 @@ def test_files_that_are_no_manifests_are_told_apart(tmp_path: Path) -> None:
     for name, told in expectations.items():
         with pytest.raises(ManifestError, match=re.escape(told)):
             load_manifest(tmp_path / name)
-    with pytest.raises(ManifestError, match="there are: audio, clean_pic"):
+    with pytest.raises(ManifestError, match="there are: audio, audio_1038lab"):
         load_manifest("clean_picture")
 
 
@@ -253,25 +267,35 @@ def test_limits_tell_the_nearest_lengths_that_would_do() -> None:
 def test_bundled_graphs_lie_beside_their_manifests() -> None:
     """Both are installed as package data; a graph elsewhere would be left behind."""
     for name in NAMES:
-        assert load_manifest(name).graph_path == BUNDLED / f"{name}.json"
-        assert (BUNDLED / f"{name}.json").is_file()
+        assert load_manifest(name).graph_path.parent == BUNDLED
+        assert load_manifest(name).graph_path.is_file()
 
 
-def test_the_docs_know_every_key_and_every_model() -> None:
-    """The page is what a user writes a manifest by, and where the licences are read."""
-    page = (BUNDLED.parent / "docs" / "workflows.md").read_text(encoding="utf-8")
-    sections = (Manifest, BindingSpec, Limits, OutputSpec, Needs, ModelFile, Timing, StepSection)
+def test_the_docs_know_every_key() -> None:
+    """The page is what a user writes a manifest by."""
+    text = PAGE.read_text(encoding="utf-8").split("## Every key of a manifest", 1)[1]
+    sections = (Manifest, BindingSpec, Limits, OutputSpec, Needs, ModelFile, Timing, StepSection, Fallback, Lowered)
     keys = {one.alias or name for section in sections for name, one in section.model_fields.items()} - {"path"}
-    assert [key for key in sorted(keys) if key not in page] == []
+    assert [key for key in sorted(keys) if not re.search(rf"\b{key}\b", text)] == []
+
+
+def test_the_tables_of_the_docs_are_those_of_the_manifests() -> None:
+    """Licences, limits and memory are read there; run `python -m orchestrator.reference` after a change."""
+    text = PAGE.read_text(encoding="utf-8")
+    assert page(text) == text
     for name in NAMES:
-        assert f"`{name}`" in page
-        assert [model.file for model in load_manifest(name).needs.models if f"`{model.file}`" not in page] == []
+        assert [model.file for model in load_manifest(name).needs.models if f"`{model.file}`" not in text] == []
+    assert "`flux-2-klein-9b-fp8.safetensors` | **FLUX Non-Commercial** |" in text
+    assert "`flux-2-klein-4b-fp8.safetensors` | Apache-2.0 |" in text
+    with pytest.raises(ValueError, match="must be there once each"):
+        page(text.replace("<!-- end: models -->", ""))
 
 
-def test_the_manifest_in_the_docs_is_valid(tmp_path: Path) -> None:
+def test_the_manifests_in_the_docs_are_valid(tmp_path: Path) -> None:
     """An example that is refused teaches distrust."""
-    page = (BUNDLED.parent / "docs" / "workflows.md").read_text(encoding="utf-8")
-    example = page.split("```yaml\n", 1)[1].split("```", 1)[0]
-    manifest = load_manifest(write(tmp_path, example))
-    assert manifest.step is not None
-    assert manifest.step.name == "ink"
+    blocks = [block.split("```", 1)[0] for block in PAGE.read_text(encoding="utf-8").split("```yaml\n")[1:]]
+    found = [load_manifest(write(tmp_path, block)) for block in blocks if block.startswith("title:")]
+    assert [manifest.title for manifest in found] == ["A colder restoration", "Ink drawing"]
+    assert found[0].bindings["prompt"].targets == load_manifest("clean_pic").bindings["prompt"].targets
+    assert found[1].step is not None
+    assert found[1].step.name == "ink"

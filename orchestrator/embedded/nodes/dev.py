@@ -1,6 +1,7 @@
 """Test nodes: they sleep, fail, hang, expand, block. The schemas are those of the recordings' test nodes.
 
-`TimedRender` is ours: a node of a given duration that passes on whatever it is given, for benchmarks.
+Two are ours, for benchmarks: `TimedRender`, a node of a given duration that passes on whatever it is given, and
+`TimedFile`, which also leaves a file of a given size.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from orchestrator.embedded import pixels
 from orchestrator.embedded.errors import OutOfMemoryError
 from orchestrator.embedded.files import Folders
 from orchestrator.embedded.nodes.base import Expansion, Family, NodeContext, NodeOutput, gives
+from orchestrator.embedded.nodes.image_outputs import save_bytes
 from orchestrator.embedded.values import Blocked, Images
 
 DEV = Family()
+MEGABYTE = 1_000_000
 
 OOM_TEXT = (
     "CUDA out of memory. Tried to allocate 20.00 GiB. "
@@ -152,8 +156,27 @@ def timed_render(
     video: Any = None,
 ) -> NodeOutput:
     """Take a given time and pass on what came in."""
+    _take_time(context, seconds, ticks)
+    return gives(image, audio, video)
+
+
+@DEV.node("TimedFile")
+def timed_file(
+    context: NodeContext, *, image: Images, seconds: float, ticks: int, megabytes: float, filename_prefix: str
+) -> NodeOutput:
+    """Take a given time and save the first picture; what follows its end in the file makes up the size."""
+    _take_time(context, seconds, ticks)
+    plan = context.folders.plan(filename_prefix, width=image.width, height=image.height)
+    picture = pixels.png_bytes(next(iter(image.frames())), {}, compress_level=1)
+    block = os.urandom(MEGABYTE)
+    filling = block * int(megabytes) + block[: int(MEGABYTE * (megabytes % 1))]
+    name = plan.name(0, "png", underscore=True)
+    save_bytes(context, plan, name, picture + filling[len(picture) :])
+    return gives(ui={"images": [plan.entry(name)]})
+
+
+def _take_time(context: NodeContext, seconds: float, ticks: int) -> None:
     ends_at = time.monotonic() + seconds
     for tick in range(1, ticks + 1):
         context.wait((ends_at - time.monotonic()) / (ticks - tick + 1))
         context.progress(tick, ticks)
-    return gives(image, audio, video)

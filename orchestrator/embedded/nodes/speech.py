@@ -1,4 +1,4 @@
-"""Speech nodes of two Qwen3-TTS packs. They differ in names and limits, not in what they do."""
+"""Speech nodes of three Qwen3-TTS packs. They differ in names and limits, not in what they do."""
 
 from __future__ import annotations
 
@@ -172,5 +172,52 @@ def qwen3_voice_design(
         speaker=_designed_speaker(instruct),
         instruct=instruct,
         seed=seed,
+        max_new_tokens=max_new_tokens,
+    )
+
+
+@SPEECH.node("AILab_Qwen3TTSCustomVoice_Advanced")
+def ailab_custom_voice(
+    context: NodeContext,
+    *,
+    text: str,
+    speaker: str,
+    language: str,
+    instruct: str = "",
+    seed: int = -1,
+    max_new_tokens: int = 2048,
+    **settings: Any,
+) -> NodeOutput:
+    """A preset voice (1038lab's pack)."""
+    return _speak(
+        context,
+        text,
+        language=language,
+        speaker=speaker,
+        instruct=instruct,
+        seed=max(0, seed),
+        max_new_tokens=max_new_tokens,
+    )
+
+
+@SPEECH.node("AILab_Qwen3TTSVoiceDesign_Advanced")
+def ailab_voice_design(
+    context: NodeContext,
+    *,
+    text: str,
+    instruct: str,
+    language: str,
+    seed: int = -1,
+    max_new_tokens: int = 2048,
+    **settings: Any,
+) -> NodeOutput:
+    """A described voice (1038lab's pack)."""
+    return _speak(
+        context,
+        text,
+        language=language,
+        speaker=_designed_speaker(instruct),
+        instruct=instruct,
+        seed=max(0, seed),
         max_new_tokens=max_new_tokens,
     )

@@ -1,0 +1,55 @@
+"""Probes of what the first steps ask: offline Wikipedia and the language models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from orchestrator.doctor.findings import Finding, Grade
+from steps.options import LlmEndpoint
+
+ANSWER_S = 10.0
+
+
+def archive(language: str, path: Path) -> Iterator[Finding]:
+    """Open a ZIM archive."""
+    from zim.archive import Archive
+    from zim.errors import ZimError
+
+    try:
+        Archive(path)
+    except ZimError as error:
+        yield Finding(f"ZIM {language}", Grade.PROBLEM, str(error), f"correct zim.{language}, or drop the key")
+    else:
+        yield Finding(f"ZIM {language}", Grade.OK, str(path))
+
+
+def language_model(which: str, endpoint: LlmEndpoint) -> Iterator[Finding]:
+    """Ask a server for its models."""
+    import requests
+
+    if endpoint.url is None:
+        yield Finding(f"LLM {which}", Grade.OK, "the embedded one: previews")
+        return
+    url = f"{endpoint.url.rstrip('/')}/models"
+    headers = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+    remedy = f"start the server, or correct llm.{which}.url"
+    try:
+        reply = requests.get(url, headers=headers, timeout=ANSWER_S)
+        if reply.status_code in (401, 403):
+            found = f"{url} answers HTTP {reply.status_code}: our key is not accepted"
+            yield Finding(f"LLM {which}", Grade.PROBLEM, found, f"correct llm.{which}.api_key")
+            return
+        served = [str(one.get("id")) for one in reply.json().get("data", [])]
+    except (requests.RequestException, ValueError, AttributeError) as error:
+        yield Finding(f"LLM {which}", Grade.PROBLEM, f"{url}: {type(error).__name__}", remedy)
+        return
+    if endpoint.model not in served and endpoint.model != "default":
+        yield Finding(
+            f"LLM {which}",
+            Grade.WARNING,
+            f"{url} serves {', '.join(served) or 'nothing'}; llm.{which}.model is {endpoint.model}",
+            "a server that loads models on demand may still have it",
+        )
+    else:
+        yield Finding(f"LLM {which}", Grade.OK, f"{endpoint.url} ({endpoint.model})")
