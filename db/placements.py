@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, insert, select
 
 from db.engine import read
-from db.models import ATTEMPTS, PLACEMENTS
+from db.models import ATTEMPTS, PLACEMENTS, RUNS
 
 RECENT_ATTEMPTS = 400  # that `seconds_by_instance` looks at, of all instances together
 RECENT_ON_ONE = 20  # of each instance: an older card, driver or ComfyUI says nothing about tonight's
@@ -41,6 +41,11 @@ class Placements:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+
+    def item_of_run(self, run_id: int) -> int | None:
+        """Return the item that a step run belongs to; None when there is no such run."""
+        with read(self._engine) as conn:
+            return conn.execute(select(RUNS.c.item_id).where(RUNS.c.id == run_id)).scalar_one_or_none()
 
     def of_run(self, run_id: int) -> dict[int, PlacementView]:
         """Return the placements of a step run's attempts by attempt; local and old ones have none."""

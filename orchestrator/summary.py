@@ -133,6 +133,7 @@ def describe_item(store: Store, home: Home, item_id: int) -> dict[str, Any]:
         "item": {**asdict(item), "state": str(item.state)},
         "runs": [
             {
+                "run_id": run.run_id,
                 "step": run.step,
                 "variant": run.variant,
                 "state": str(run.state),
@@ -155,12 +156,13 @@ def print_item(console: Console, described: dict[str, Any]) -> None:
     console.print(f"[{_COLOURS[State(item['state'])]}]{item['state']}[/]", **_WIDE)
     for reason in item["reasons"]:
         console.print(f"  {one_line(reason)}", **_PLAIN)
-    table = Table("step", "", "state", "tries", "on", "last error")
+    table = Table("run", "step", "", "state", "tries", "on", "last error")
     for run in described["runs"]:
         tries = run["tries"]
         last = tries[-1] if tries else {}
         error = next((one["error_message"] for one in reversed(tries) if one["error_message"]), "")
         table.add_row(
+            str(run["run_id"]),
             run["step"],
             run["variant"],
             f"[{_COLOURS[State(run['state'])]}]{run['state']}[/]",

@@ -8,11 +8,11 @@ import traceback
 
 from rich.markup import escape
 
-from orchestrator.cli import changing, looking, nights, workflows
+from orchestrator.cli import changing, explaining, looking, nights, workflows
 from orchestrator.cli.console import app, errors
 from orchestrator.errors import ExitCode, NightreelError
 
-__all__ = ["app", "changing", "exit_code_of", "looking", "main", "nights", "workflows"]
+__all__ = ["app", "changing", "exit_code_of", "explaining", "looking", "main", "nights", "workflows"]
 
 
 def main() -> None:

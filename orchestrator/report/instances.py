@@ -36,12 +36,22 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class Lacking:
+    """A step that an instance could not do."""
+
+    at: datetime
+    step: str
+    missing: str
+
+
+@dataclass(frozen=True)
 class InstanceStory:
     """One instance over a night."""
 
     name: str
     restarts: tuple[Restart, ...] = ()
     left_out: LeftOut | None = None
+    lacking: tuple[Lacking, ...] = ()
 
 
 def instance_stories(log: Path) -> tuple[InstanceStory, ...]:
@@ -53,7 +63,7 @@ def instance_stories(log: Path) -> tuple[InstanceStory, ...]:
     for event in _events(log):
         tellers.setdefault(str(event["instance"]), _Teller()).hear(event)
     stories = (teller.story(name) for name, teller in sorted(tellers.items()))
-    return tuple(story for story in stories if story.restarts or story.left_out)
+    return tuple(story for story in stories if story.restarts or story.left_out or story.lacking)
 
 
 def left_out_words(stories: Iterable[InstanceStory]) -> list[str]:
@@ -64,6 +74,7 @@ def left_out_words(stories: Iterable[InstanceStory]) -> list[str]:
             after = f", after {counted(out.failed_restarts, 'failed restart')}" if out.failed_restarts else ""
             since = f"{out.at.astimezone():%H:%M}"
             found.append(f"{story.name} was left out from {since} on{after}: {sentence(out.reason)}")
+        found += [f"{story.name} was left out of {one.step}: {sentence(one.missing)}" for one in story.lacking]
     return found
 
 
@@ -85,6 +96,11 @@ def restarts_grid(stories: Iterable[InstanceStory]) -> Grid:
             (f"{one.left_out.at.astimezone():%H:%M}", one.name, sentence(one.left_out.reason), "left out")
             for one in stories
             if one.left_out is not None
+        ]
+        rows += [
+            (f"{lack.at.astimezone():%H:%M}", one.name, sentence(lack.missing), f"left out of {lack.step}")
+            for one in stories
+            for lack in one.lacking
         ]
     return Grid("Restarts, and instances left out", lead, columns, tuple(rows), reads_as_text=True)
 
@@ -110,6 +126,7 @@ def plain_stories(stories: Iterable[InstanceStory]) -> list[dict[str, Any]]:
                 "reason": story.left_out.reason,
                 "failed_restarts": story.left_out.failed_restarts,
             },
+            "lacking": [{"at": one.at.isoformat(), "step": one.step, "missing": one.missing} for one in story.lacking],
         }
         for story in stories
     ]
@@ -123,6 +140,7 @@ class _Teller:
         self._begun: tuple[datetime, str] | None = None  # a restart that is under way
         self._failures: list[str] = []
         self._left_out: LeftOut | None = None
+        self._lacking: dict[str, Lacking] = {}  # by step
 
     def hear(self, event: Mapping[str, Any]) -> None:
         at = event["at"]
@@ -138,6 +156,9 @@ class _Teller:
                 failed = len(self._failures) if self._begun is not None else 0
                 self._end(came_back=False)
                 self._left_out = LeftOut(at, str(event.get("reason") or ""), failed)
+            case "instance.left_out":
+                step = str(event.get("step") or "")
+                self._lacking[step] = Lacking(at, step, str(event.get("missing") or ""))
             case "instance.ready" | "instance.started" | "instance.adopted":
                 self._left_out = None  # the next start of the same night greeted it again
 
@@ -149,7 +170,7 @@ class _Teller:
 
     def story(self, name: str) -> InstanceStory:
         self._end(came_back=False)
-        return InstanceStory(name, tuple(self._restarts), self._left_out)
+        return InstanceStory(name, tuple(self._restarts), self._left_out, tuple(self._lacking.values()))
 
 
 def _events(log: Path) -> Iterator[dict[str, Any]]:

@@ -108,7 +108,8 @@ def test_a_server_restarted_over_ssh_is_another_process_and_ready(host, tmp_path
         assert server.process is not None
         port = server.url.rpartition(":")[2]
         again = f"'{sys.executable}' -m orchestrator.embedded --port {port} --directory '{folder}' --idle-exit-s 20"
-        host.program("sudo", f'kill -KILL {server.process.pid}; {again} & echo $! >> "$LOG.pids"')
+        # Over SSH its output breaks with the connection, and it would end of that.
+        host.program("sudo", f'kill -KILL {server.process.pid}; {again} >/dev/null 2>&1 & echo $! >> "$LOG.pids"')
         client = ComfyClient(server.url, client_id="x", clock=SystemClock())
         before = identity(client)
         restarted = restart_and_wait(

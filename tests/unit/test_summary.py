@@ -134,7 +134,7 @@ def test_an_item_is_described_with_its_last_error():
             "state": "FAILED",
             "reasons": REASONS,
         },
-        "runs": [{"step": "outro", "variant": "fr", "state": "FAILED", "tries": [*tries[1:], tries[0]]}],
+        "runs": [{"run_id": 31, "step": "outro", "variant": "fr", "state": "FAILED", "tries": [*tries[1:], tries[0]]}],
         "artifacts": [{"path": "/reels/[x]/video.mp4"}],
     }
     described["runs"][0]["tries"][0]["error_message"] = None
@@ -144,4 +144,5 @@ def test_an_item_is_described_with_its_last_error():
     assert "item 1: [red]x[/] by [b], 1503\n" in printed
     assert all(f"  {reason}\n" in printed for reason in REASONS)
     assert "[/] out of memory" in printed
+    assert "│ 31 " in printed, "what `nightreel explain` takes"
     assert "  /reels/[x]/video.mp4\n" in printed
