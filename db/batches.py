@@ -158,9 +158,7 @@ def _insert_missing_runs(
         conn.execute(insert(RUNS), missing)
 
 
-def _settle_if_over(
-    conn: Connection, item_id: int, steps: Sequence[StepSpec], *, batch_id: int, at: datetime
-) -> None:
+def _settle_if_over(conn: Connection, item_id: int, steps: Sequence[StepSpec], *, batch_id: int, at: datetime) -> None:
     """Settle an item that waits only for steps which have left the pipeline: nobody would ever claim their runs."""
     names = [step.name for step in steps]
     states = conn.execute(select(RUNS.c.state).where(RUNS.c.item_id == item_id, RUNS.c.step.in_(names))).scalars().all()

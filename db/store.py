@@ -258,9 +258,7 @@ class Store:
             attempt = queries.attempt_view(conn, attempt_id)
             runs.retry(conn, attempt, failure, at=self._now(), retry_at=retry_at, counted=counted)
 
-    def fail(
-        self, attempt_id: int, *, error_class: str, message: str, remedy: str, rung: str | None = None
-    ) -> State:
+    def fail(self, attempt_id: int, *, error_class: str, message: str, remedy: str, rung: str | None = None) -> State:
         """End a live attempt as failed, and its run with it. Return the item's state. StaleRun if not live."""
         failure = runs.Failure(error_class, message, remedy, rung)
         with write(self.engine) as conn:

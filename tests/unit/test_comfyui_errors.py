@@ -109,7 +109,9 @@ def test_other_failures_are_not_taken_for_it(exception_type, message):
     assert not failures.is_out_of_memory(Failure("3", "KSampler", exception_type, message))
 
 
-ADVICE = "\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1\nCompile with TORCH_USE_CUDA_DSA: device-side assertions."
+ADVICE = (
+    "\nFor debugging consider passing CUDA_LAUNCH_BLOCKING=1\nCompile with TORCH_USE_CUDA_DSA: device-side assertions."
+)
 POISON = [
     ("torch.AcceleratorError", "CUDA error: an illegal memory access was encountered"),
     ("RuntimeError", "CUDA error: device-side assert triggered"),
