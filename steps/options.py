@@ -9,7 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
+
+from steps.caption_options import CaptionOptions as CaptionOptions
+from steps.option_base import Options as Options
 
 Language = Literal["fr", "en"]
 
@@ -23,12 +26,6 @@ def _is_wan_length(frames: int) -> int:
 
 
 WanLength = Annotated[int, AfterValidator(_is_wan_length)]
-
-
-class Options(BaseModel):
-    """Base of all settings: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class VideoOptions(Options):
@@ -146,17 +143,6 @@ class TalkOptions(Options):
         description="Level of the noise mixed into what drives the lips, dBFS; none for none. Never heard in the video",
     )
     max_s: float = Field(90.0, ge=5, le=300, description="Longest speech, seconds; a longer take is spoken again")
-
-
-class CaptionOptions(Options):
-    """Captions."""
-
-    model: Path | None = Field(None, description="Folder of a faster-whisper model; without one, timing needs no model")
-    device: Literal["cpu", "cuda", "auto"] = Field("cpu", description="Where that model runs")
-    font: str = Field("Lato", description="Font family of the captions and overlays")
-    fonts_dir: Path | None = Field(None, description="Folder of that font's files; without one, the bundled Lato")
-    words_per_cue: int = Field(5, ge=1, le=12, description="Most words shown at once")
-    highlight: str = Field("#FFD24A", pattern=r"^#[0-9A-Fa-f]{6}$", description="Colour of the spoken word")
 
 
 class FinalOptions(Options):

@@ -47,10 +47,11 @@ def time_words(script: str, speech: Path, *, language: str, options: CaptionOpti
     samples = read_samples(speech, rate_hz=alignment.RATE_HZ)
     duration_s = len(samples) / alignment.RATE_HZ
     timed = alignment.align(words, samples, language=language)
-    if options.model is None or not whisper.knows(options.model, device=options.device, language=language):
+    model = whisper.SpeechModel(options.model, options.device) if options.model is not None else None
+    if model is None or not whisper.knows(model, language=language):
         return Timing(timed, duration_s, "voice")
     pieces = cut(timed, samples)
-    attended = whisper.align(pieces, model=options.model, device=options.device, language=language)
+    attended = whisper.align(pieces, model=model, language=language)
     # The model's start of a word is often the end of the word before, pause included.
     settled = settle(alignment.narrow(attended, alignment.listen(samples)), duration_s=duration_s)
     return Timing(settled, duration_s, "whisper")
