@@ -111,6 +111,8 @@ class LocalStep(Step):
     """A step that runs Python."""
 
     engine = EngineKind.LOCAL
+    asks: tuple[str, ...] = ()
+    """The models of `llm` that it asks, of "text" and "vision": it waits for a server more than for the CPU."""
 
     @abstractmethod
     def run(self, context: Context) -> Result:

@@ -38,6 +38,7 @@ class Prepare(LocalStep):
     title = "Judge and frame the painting"
     per_language = False
     needs = ()
+    asks = ("vision",)
 
     def run(self, context: Context) -> Result:
         """Return the prepared picture and frame, or the reasons why the painting is turned down.

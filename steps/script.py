@@ -50,6 +50,7 @@ class Script(LocalStep):
     title = "Write what the portrait says"
     per_language = True
     needs = ("prepare",)
+    asks = ("text",)
 
     def run(self, context: Context) -> Result:
         """Return the script and where each sentence comes from.
