@@ -76,8 +76,10 @@ ENGLISH = [
 LANGUAGES = st.sampled_from(["fr", "en"])
 TEXTS = st.text(max_size=60) | st.lists(
     st.sampled_from(
-        ["1", "12", "503", "1503", "000", "XIV", "Ier", "XIXe", "c.", "St.", "M.", "av.", "J.-C.", "%", "€"]
-        + ["$5", "million", "mai", "May", "1,5", "1.5", "-", "–", "/", "x", "cm"]
+        [
+            *("1", "12", "503", "1503", "000", "XIV", "Ier", "XIXe", "c.", "St.", "M.", "av.", "J.-C.", "%", "€"),
+            *("$5", "million", "mai", "May", "1,5", "1.5", "-", "–", "/", "x", "cm"),
+        ]
     )
     | st.text(alphabet="19IVX.,'’-–/% \u00a0«»!$€²½①٣Ⅻ🙂e", max_size=8),
     max_size=10,
