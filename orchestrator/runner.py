@@ -275,6 +275,7 @@ class Runner:
             made=self._made(run, step, self._store.made(run.item_id)),
             options=self._options,
             fallback=attempt.fallback,
+            last_try=sum(trial.counted for trial in self._trials(run)) + 1 >= self._retry.attempts,
         )
 
     def _made(self, run: RunView, step: Step, rows: Mapping[tuple[str, str], MadeRow]) -> dict[str, Made]:

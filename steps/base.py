@@ -70,6 +70,7 @@ class Context:
     work: Path  # an existing, empty folder of this attempt's own
     made: Mapping[str, Made]  # by step name: all that `needs` names, of this variant or shared
     options: StepOptions
+    last_try: bool = False  # whether nothing follows if this one fails: what would just do is better than nothing
     fallback: str | None = None  # the rung of the workflow's manifest that makes do with less memory; None: as it is
 
     def file(self, step: str, name: str) -> Path:

@@ -82,8 +82,7 @@ class ManifestStep(ComfyStep):
         looked: dict[str, Looked] = {}
         for name, spec in self.manifest.outputs.items():
             files[name] = _settle(outputs[name], context.work, name)
-            expected = self._expected(name, spec, context)
-            looked[name] = checks.look(spec.media, files[name], expected, name=name, regions=self.regions(context))
+            looked[name] = self.look_at(context, name, files[name])
         found = [check for one in looked.values() for check in one.checks]
         checks.refuse_failed(found, what=self.title)
         closer = self.inspect(context, files, looked)
@@ -117,6 +116,12 @@ class ManifestStep(ComfyStep):
     def regions(self, context: Context) -> Mapping[str, Box]:
         """Return the parts of a video that `inspect` wants to see."""
         return {}
+
+    def look_at(self, context: Context, name: str, path: Path) -> Looked:
+        """Measure one output as its kind is measured. Raises BadOutput for what is not a readable file of that kind."""
+        spec = self.manifest.outputs[name]
+        expected = self._expected(name, spec, context)
+        return checks.look(spec.media, path, expected, name=name, regions=self.regions(context))
 
     def inspect(self, context: Context, files: Mapping[str, Path], looked: Mapping[str, Looked]) -> Inspection:
         """Look closer at results that have passed the checks of their kind. May write below `context.work`."""
