@@ -3,6 +3,7 @@
     StepError
     ├── InvalidInput          the item's own input cannot be used: no try will change that
     ├── BadOutput             something was made, but it is not what it claims to be
+    │   └── BadAnswer         a language model answered, but not what it was asked for
     ├── ProgramFailed         an outside program exited non-zero
     │   └── ProgramTimedOut   it ran past its limit and was stopped
     ├── ProgramMissing        an outside program is not installed
@@ -10,6 +11,9 @@
     ├── ResourceMissing       a font, a model, an archive that the step needs is absent or damaged
     ├── ServiceUnavailable    an outside server does not answer now
     ├── ServiceRefused        an outside server answers, and will refuse the next one too
+    │   └── QuestionRefused   a language model's server refuses this question, perhaps no other
+    ├── ItemTokensSpent       the language models have cost as many tokens as an item may cost
+    ├── NightTokensSpent      they have cost as many as a night may cost
     └── DiskFull              no room for what the step makes
 
 An error carries its facts and its remedy, so that the runner needs no list of types.
@@ -59,6 +63,10 @@ class BadOutput(StepError):
     remedy = Remedy.RETRY_NEW_SEED
 
 
+class BadAnswer(BadOutput):
+    """The language model's answer is not what it was asked for."""
+
+
 class ProgramFailed(StepError):
     """An outside program failed."""
 
@@ -95,6 +103,24 @@ class ServiceUnavailable(StepError):
 
 class ServiceRefused(StepError):
     """An outside server refuses the request, and would refuse the next one too."""
+
+    remedy = Remedy.STOP_STEP
+
+
+class QuestionRefused(ServiceRefused):
+    """The language model's server refuses this question: too long for it, or of a form that it does not know."""
+
+    remedy = Remedy.RETRY  # one item's question fails alone in the end; the same reason for several stops the step
+
+
+class ItemTokensSpent(StepError):
+    """The language models have cost as many tokens as one item may cost."""
+
+    remedy = Remedy.FAIL
+
+
+class NightTokensSpent(StepError):
+    """The language models have cost as many tokens as a night may cost."""
 
     remedy = Remedy.STOP_STEP
 

@@ -17,6 +17,8 @@ from steps.llm_options import LlmEndpoint as LlmEndpoint
 from steps.llm_options import LlmOptions as LlmOptions
 from steps.llm_options import Which as Which
 from steps.option_base import Options as Options
+from steps.script_options import Past as Past
+from steps.script_options import ScriptOptions as ScriptOptions
 from steps.seeing_options import PrepareOptions as PrepareOptions
 from steps.speech_options import AudioOptions as AudioOptions
 from steps.speech_options import VoiceOptions as VoiceOptions
@@ -61,15 +63,6 @@ class VideoOptions(Options):
     outro_frames: WanLength = Field(49, ge=17, le=81, description="Frames of the way back at 16 per second; 4n+1")
 
 
-class ScriptOptions(Options):
-    """What the portrait says."""
-
-    max_words: int = Field(150, ge=20, le=400, description="Longest script, words")
-    min_words: int = Field(30, ge=5, le=200, description="Shortest script, words")
-    tries: int = Field(3, ge=1, le=6, description="How often the model is asked, with the reasons, before giving up")
-    facts: int = Field(10, ge=1, le=40, description="Most facts handed to the model for one painting")
-
-
 class TalkOptions(Options):
     """The talking clip."""
 
@@ -104,4 +97,6 @@ class StepOptions(Options):
     voice_pace: dict[str, float] = Field(
         default_factory=dict, description="Seconds that each voice has taken for a word, in earlier nights"
     )
+    past: Past = Field(Past(), description="What the night and those before it have to do with a script")
+    prompts_dir: Path | None = Field(None, description="Folder of prompts of the owner's, instead of the packaged ones")
     preview: bool = Field(False, description="Whether the embedded engines make the pictures, speech and text")

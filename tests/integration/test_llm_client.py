@@ -26,7 +26,7 @@ GOOD = {"word": "calm", "strength": 3}
 
 
 def ask(url: str | None, **endpoint: object) -> Mood:
-    chat = Chat(LlmEndpoint(url=url, **({"timeout_s": 5.0} | endpoint)))
+    chat = Chat(LlmEndpoint(url=url, **({"timeout_s": 5.0, "patience_s": 0.0} | endpoint)))
     return chat.ask(Mood, system="s", user="u", schema_name="mood", seed=2**40 + 7)
 
 

@@ -72,7 +72,7 @@ def write(
     title: str = "The Lady in Green",
     **options: int,
 ) -> Result:
-    endpoint = LlmEndpoint(url=url, timeout_s=10)
+    endpoint = LlmEndpoint(url=url, timeout_s=10, patience_s=0)
     told = StepOptions(
         llm=LlmOptions(text=endpoint, vision=endpoint),
         zim=zim or {},
@@ -196,7 +196,7 @@ def test_a_configured_archive_that_is_damaged_stops_the_step(tmp_path, content):
 
 
 @pytest.mark.parametrize(
-    ("reply", "error"), [(errs(429, "slow down"), ServiceUnavailable), (errs(400, "too long"), ServiceRefused)]
+    ("reply", "error"), [(errs(429, "slow down"), ServiceUnavailable), (errs(401, "who are you"), ServiceRefused)]
 )
 def test_a_servers_trouble_is_not_the_drafts_fault(tmp_path, reply: Reply, error):
     """It is not asked again here: the runner's table knows what to do."""
