@@ -2,8 +2,9 @@
 
 ZimError
 ├── ArchiveMissing      there is no file at the path
-├── ArchiveDamaged      the file is not a whole archive
-└── NoFulltextIndex     the archive cannot be searched by its text
+├── ArchiveDamaged      the file is not a whole archive, or an article of it cannot be read
+├── NoFulltextIndex     the archive cannot be searched by its text
+└── WrongLanguage       the archive is written in another language than the settings say
 """
 
 from __future__ import annotations
@@ -39,3 +40,9 @@ class NoFulltextIndex(ZimError):
     """The archive has no full-text index, so that no article can be found by its text."""
 
     action = "Take an edition of the archive that is made with a full-text index."
+
+
+class WrongLanguage(ZimError):
+    """The archive is written in another language: its sentences would be spoken in the wrong one."""
+
+    action = "Move the path to its own language under `zim` in the settings, or take it out."

@@ -1,57 +1,69 @@
-"""From an article's HTML to paragraphs of plain text that can be read aloud and cited.
+"""From an article's HTML to sections and paragraphs of plain text that can be read aloud and cited.
 
-Tables, boxes, galleries, notes and navigation are left out, as are the sections at the end that only list. Written with
-the standard library's parser, which takes any HTML, however broken, without recursion.
+Tables, boxes, galleries, formulas, notes and navigation are left out, as are the sections that only list; `zim.markup`
+says which. Written with the standard library's parser, which takes any HTML, however broken, without recursion.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from itertools import groupby
+from typing import Literal
+
+from zim import markup
+from zim.taming import pieces
 
 MAX_PARAGRAPHS = 400
+MAX_PARAGRAPH_CHARS = 20_000
 MAX_LINKS = 200
-MAX_TAG_CHARS = 4000
+MAX_ENTRIES = 600
+LEAD_PARAGRAPHS = 4
+MIN_ITEM_WORDS = 6
+OMITTED = "[…]"
+"""Stands where a formula stood, so that nobody takes the rest of its sentence for a whole one."""
 
-_DROPPED_TAGS = frozenset(
-    {"aside", "audio", "button", "code", "dl", "figcaption", "figure", "footer", "form", "header", "iframe", "math"}
-    | {"nav", "noscript", "ol", "pre", "script", "select", "style", "svg", "table", "template", "textarea", "title"}
-    | {"ul", "video", "sup"}
-)
-_VOID_TAGS = frozenset(
-    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
-)
-_KEPT_TAGS = frozenset({"html", "body", "main", "article", "section"})  # whatever their class says
-_DROPPED_CLASSES = re.compile(
-    r"infobox\S*|\S*navbox\S*|sidebar|reflist|references?|mw-editsection|toc|thumb\S*|hatnote|homonymie|bandeau\S*|"
-    r"metadata|ambox|noprint|gallery\S*|mw-empty-elt|shortdescription|coordinates|catlinks|printfooter|navigation|"
-    r"mw-references-wrap|refbegin|side-box|error|IPA|API|noexcerpt|listen"
-)
-_PARAGRAPH_TAGS = frozenset({"p", "blockquote"})
-_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
-_LAST_SECTIONS = re.compile(
-    r"^(notes?( et r[ée]f[ée]rences| and references)?|r[ée]f[ée]rences?|references|bibliograph\w+|sources?|"
-    r"voir aussi|see also|external links|liens externes|further reading|annexes?|citations|footnotes|works cited|"
-    r"publications?|filmograph\w+|discograph\w+|expositions?|exhibitions|gallery|galerie)\b",
+_NOTE_MARK = re.compile(
+    r"\[\s*(?:\d+|[a-z]|(?:note|n|nb|réf)\s?\.?\s?\d+|[^\[\]]{0,20}(?:citation needed|nécessaire)|\?)\s*\]",
     re.IGNORECASE,
 )
-_NOTE_MARK = re.compile(r"\[\s*(?:\d+|[a-z]|note \d+|n \d+|citation needed|réf\. nécessaire|\?)\s*\]", re.IGNORECASE)
-_OPENED = re.compile(r"<([^<>]*)(>?)")
-_DOUBLE_QUOTED = re.compile(r'"[^"]*"')
-_TAG_NAME = re.compile(r"/?[A-Za-z][A-Za-z0-9]*")
 _SPACES = re.compile(r"\s+")
-_PRONOUNCED = re.compile(r"\s*\([^()]*(?:[ˈˌːəɪʁɔɛʊʃʒɑɲŋθð]|/[^/()]+/|prononc|pronounc|listen|écouter)[^()]*\)")
+_PRONOUNCED = re.compile(
+    r"\s*\([^()]*(?:[ˈˌːəɪʁɔɛʊʃʒɑɲŋθð]|/[^/()]+/|prononc|pronounc|pronunciation|listen|écouter)[^()]*\)"
+)
 _EMPTY_BRACKETS = re.compile(r"\s*\(\s*[;,]?\s*\)")
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+_SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 @dataclass(frozen=True)
 class Paragraph:
-    """One paragraph of an article."""
+    """One paragraph of an article, or one item of a list that says something."""
 
     index: int  # 0-based, among those that are kept
     section: str  # heading above it, empty for the lead
     text: str  # one line, spaces collapsed
+    level: int = 1  # of that heading, 2 to 6; 1 for the lead
+    kind: Literal["text", "item"] = "text"
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with the paragraphs below it, down to the next heading."""
+
+    title: str  # empty for the lead
+    level: int  # 2 to 6; 1 for the lead
+    paragraphs: tuple[Paragraph, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One item of a list as a page of namesakes has them."""
+
+    link: str  # its first link, as written
+    text: str  # the whole item
 
 
 @dataclass(frozen=True)
@@ -59,132 +71,173 @@ class Text:
     """What is kept of an article."""
 
     paragraphs: tuple[Paragraph, ...]
-    links: tuple[str, ...]  # targets of the article's own links, decoded by the caller, in order
+    links: tuple[str, ...]  # targets of the article's first links, as written, in order
+    entries: tuple[Entry, ...] = ()  # items of its lists that have links, in order
 
     @property
     def lead(self) -> str:
         """The text before the first heading."""
         return " ".join(one.text for one in self.paragraphs if not one.section)
 
+    @property
+    def sections(self) -> tuple[Section, ...]:
+        """The paragraphs by their headings; headings without any are left out."""
+        grouped = groupby(self.paragraphs, key=lambda one: (one.section, one.level))
+        return tuple(Section(title, level, tuple(found)) for (title, level), found in grouped)
 
-def extract(html: str) -> Text:
-    """Return an article's paragraphs. Never raises for bad HTML; a page without paragraphs gives none."""
-    parser = _Parser()
-    parser.feed(_tamed(html))
+
+def extract(html: str, *, only_lead: bool = False) -> Text:
+    """Return an article's paragraphs. Never raises for bad HTML; a page without paragraphs gives none.
+
+    Args:
+        html: The page, of any size: at most `MAX_PARAGRAPHS` are kept, and what follows them is not looked at.
+        only_lead: Stop after `LEAD_PARAGRAPHS` paragraphs: a tenth of the work, for telling what a page is about.
+    """
+    parser = _Parser(LEAD_PARAGRAPHS if only_lead else MAX_PARAGRAPHS)
+    for piece in pieces(html):
+        parser.feed(piece)
+        if parser.is_full:
+            return parser.result()
     parser.close()
     return parser.result()
 
 
 def clean(text: str) -> str:
-    """Return text on one line, without note marks, pronunciations and empty brackets."""
-    text = _NOTE_MARK.sub("", text.replace("\u00ad", "").replace("\u200b", ""))
+    """Return text on one line, without note marks, pronunciations, empty brackets and what cannot be seen."""
+    text = _NOTE_MARK.sub("", _UNSEEN.sub("", text))
+    text = "".join(" " if unicodedata.category(char) in ("Cc", "Co", "Cs") else char for char in text)
     text = _PRONOUNCED.sub("", text)
     text = _SPACES.sub(" ", _EMPTY_BRACKETS.sub("", text)).strip()
     return re.sub(r"\s+([,.])", r"\1", text)
 
 
-def _tamed(html: str) -> str:
-    """Return HTML on which the standard library's parser takes linear time.
-
-    It looks for the end of every comment, tag and quoted value that has none, each time to the end of the page: two
-    megabytes of "<p" would take hours. So comments go, what opens no whole tag becomes text, and a tag with an unequal
-    number of quotes, or of absurd length, loses its attributes.
-    """
-    parts: list[str] = []
-    position = 0
-    while (start := html.find("<!--", position)) >= 0:
-        parts.append(html[position:start])
-        end = html.find("-->", start + 4)
-        position = end + 3 if end >= 0 else len(html)
-    parts.append(html[position:])
-    return _OPENED.sub(_tamed_tag, "".join(parts))
-
-
-def _tamed_tag(found: re.Match[str]) -> str:
-    inside, closed = found.group(1), found.group(2)
-    if not closed:
-        return "&lt;" + inside
-    if inside[:1] in ("!", "?"):
-        return ""
-    unquoted = _DOUBLE_QUOTED.sub("", inside)  # an apostrophe inside double quotes opens nothing
-    if len(inside) > MAX_TAG_CHARS or '"' in unquoted or unquoted.count("'") % 2:
-        name = _TAG_NAME.match(inside)
-        return f"<{name.group()}>" if name else ""
-    return found.group()
-
-
 class _Parser(HTMLParser):
-    """Keeps the text of paragraphs outside dropped elements, and stops at the sections that only list."""
+    """Keeps the text of paragraphs and list items outside dropped elements and sections that only list."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
         super().__init__(convert_charrefs=True)
+        self._most = most
+        self._texts = 0
         self._paragraphs: list[Paragraph] = []
         self._links: list[str] = []
+        self._entries: list[Entry] = []
         self._buffer: list[str] | None = None
+        self._kind: Literal["text", "item"] = "text"
+        self._item_link: str | None = None
+        self._raised: list[str] | None = None  # a superscript's text
         self._heading: list[str] | None = None
-        self._section = ""
+        self._section, self._level = "", 1
+        self._muted_level: int | None = None  # of the heading whose section only lists
         self._dropped: list[str] = []  # open elements below, and including, the dropped one
-        self._ended = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough was kept. List items do not count: a page of namesakes has little else."""
+        return self._texts >= self._most or len(self._paragraphs) >= MAX_PARAGRAPHS
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _VOID_TAGS:
-            if tag == "br" and self._buffer is not None:
-                self._buffer.append(" ")
-            return
         found = dict(attrs)
-        if tag == "a" and found.get("href") and len(self._links) < MAX_LINKS:
-            self._links.append(str(found["href"]))  # lists too: a page of namesakes is one
+        if tag in markup.VOID_TAGS:
+            if tag == "br":
+                self._add(" ")
+            return
+        if tag == "a" and found.get("href"):
+            self._take_link(str(found["href"]))
         if self._dropped:
             if tag == self._dropped[0]:
                 self._dropped.append(tag)
-            return
-        if tag in _DROPPED_TAGS or self._is_dropped(tag, found):
+        elif markup.is_math(tag, found):
+            self._add(f" {OMITTED} ")
             self._dropped.append(tag)
-        elif tag in _HEADINGS:
+        elif tag in markup.DROPPED_TAGS or markup.is_dropped(tag, found):
+            self._dropped.append(tag)
+        elif tag == "sup":
+            if markup.is_note_mark(found):
+                self._dropped.append(tag)
+            else:
+                self._raised = []
+        else:
+            self._open(tag)
+
+    def _open(self, tag: str) -> None:
+        if tag in markup.HEADINGS:
             self._flush()
             self._heading = []
-        elif tag in _PARAGRAPH_TAGS:
+        elif tag in markup.PARAGRAPH_TAGS and not (tag == "p" and self._kind == "item" and self._is_blank()):
             self._flush()
-            self._buffer = []
+            self._buffer, self._kind = [], "text"
+        elif tag in markup.ITEM_TAGS:
+            self._flush()
+            self._buffer, self._kind = [], "item"
 
     def handle_endtag(self, tag: str) -> None:
         if self._dropped:
             if tag == self._dropped[0]:
                 self._dropped.pop()
-            return
-        if tag in _PARAGRAPH_TAGS or tag in ("div", "section", "body"):
+        elif tag == "sup":
+            self._lower()
+        elif tag in markup.HEADINGS:
+            self._end_heading(markup.HEADINGS[tag])
+        elif tag in markup.PARAGRAPH_TAGS or tag in markup.ITEM_TAGS or tag in markup.BLOCK_TAGS:
             self._flush()
-        elif tag in _HEADINGS and self._heading is not None:
-            heading = clean("".join(self._heading))
-            self._heading = None
-            if tag != "h1":
-                self._section = heading
-                self._ended = self._ended or bool(_LAST_SECTIONS.match(heading))
 
     def handle_data(self, data: str) -> None:
-        if self._dropped:
-            return
-        if self._heading is not None:
-            self._heading.append(data)
-        elif self._buffer is not None:
-            self._buffer.append(data)
+        if not self._dropped:
+            self._add(data)
 
     def result(self) -> Text:
         self._flush()
-        return Text(tuple(self._paragraphs), links=tuple(self._links))
+        return Text(tuple(self._paragraphs[:MAX_PARAGRAPHS]), links=tuple(self._links), entries=tuple(self._entries))
 
-    @staticmethod
-    def _is_dropped(tag: str, attributes: dict[str, str | None]) -> bool:
-        if tag in _KEPT_TAGS:
-            return False
-        names = f"{attributes.get('class') or ''} {attributes.get('role') or ''} {attributes.get('id') or ''}".split()
-        hidden = "display:none" in (attributes.get("style") or "").replace(" ", "")
-        return hidden or any(_DROPPED_CLASSES.fullmatch(name) for name in names)
+    def _add(self, text: str) -> None:
+        if self._dropped:
+            return
+        for place in (self._raised, self._heading, self._buffer):
+            if place is not None:
+                place.append(text)
+                return
+
+    def _is_blank(self) -> bool:
+        return self._buffer is not None and not "".join(self._buffer).strip()
+
+    def _lower(self) -> None:
+        """End a superscript: ordinals stay as they are (XIXe), numbers become exponents, anything else was a mark."""
+        raised, self._raised = "".join(self._raised or ()).strip(), None
+        if raised.isalpha() and len(raised) <= 4:
+            self._add(raised)
+        elif raised.isdecimal() and raised.isascii() and len(raised) <= 3:
+            self._add(raised.translate(_SUPERSCRIPT))
+
+    def _take_link(self, href: str) -> None:
+        if len(self._links) < MAX_LINKS:
+            self._links.append(href)  # lists too: a page of namesakes is one
+        if self._kind == "item" and self._item_link is None and not self._dropped:
+            self._item_link = href
+
+    def _end_heading(self, level: int) -> None:
+        if self._heading is None:
+            return
+        heading, self._heading = clean("".join(self._heading)), None
+        if level == 1 or not heading:
+            return  # the article's own title
+        self._section, self._level = heading, level
+        if self._muted_level is None or level <= self._muted_level:
+            self._muted_level = level if markup.LAST_SECTIONS.fullmatch(heading) else None
 
     def _flush(self) -> None:
+        if self._raised is not None:
+            self._lower()
         if self._buffer is None:
             return
-        text = clean("".join(self._buffer))
-        self._buffer = None
-        if text and not self._ended and len(self._paragraphs) < MAX_PARAGRAPHS:
-            self._paragraphs.append(Paragraph(len(self._paragraphs), section=self._section, text=text))
+        text = clean("".join(self._buffer))[:MAX_PARAGRAPH_CHARS]
+        kind, link = self._kind, self._item_link
+        self._buffer, self._kind, self._item_link = None, "text", None
+        if not text or self._muted_level is not None:
+            return
+        if kind == "item":
+            if link is not None and len(self._entries) < MAX_ENTRIES:
+                self._entries.append(Entry(link, text))
+            if len(text.split()) < MIN_ITEM_WORDS:
+                return  # a name, a title: nothing that could be told
+        self._texts += kind == "text"
+        self._paragraphs.append(Paragraph(len(self._paragraphs), self._section, text, self._level, kind))
