@@ -77,6 +77,11 @@ class Child:
         """Where its output goes."""
         return self._folder.with_name(f"{self._folder.name}.log")
 
+    @property
+    def pid(self) -> int:
+        """The process id; 0 when none was started."""
+        return self._pid
+
     def start(self) -> None:
         """Use the one that is still running, or start one. Blocks until it answers.
 

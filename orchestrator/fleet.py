@@ -24,8 +24,10 @@ from orchestrator.instances import Instance, Opening, can_restart
 from orchestrator.log import Logger
 from orchestrator.remedies import Before, wait_before_retry
 from orchestrator.sampling import SSH_PERIOD_S, HostWatch, Sampling, Source, is_over_ssh, sample, source_of
+from orchestrator.servers.handover import Cards as CardSide
+from orchestrator.servers.pool import ServerPool
 from orchestrator.settings import Settings
-from orchestrator.telemetry import GpuSample
+from orchestrator.telemetry import GpuSample, sample_here
 from steps.options import LlmOptions
 
 __all__ = ["Fleet", "Instance", "can_restart"]
@@ -55,12 +57,15 @@ class Fleet:
         self._clock = clock
         self._log = log
         self._llm_child: Child | None = None
+        self._has_embedded_llm = False
         self._reviving = threading.Lock()
         self._sources: dict[str, Source | None] = {}  # host -> what tells of its cards
         self._opening = Opening(settings, home, clock, log)
         self._sampling: Sampling | None = None
         self.instances: list[Instance] = []
         self.cards = Cards(settings.comfyui, clock=clock, log=log, give_up=self._give_up)
+        side = CardSide(self.usable, self.restart, self._samples_of, self.cards.reported)
+        self.servers = ServerPool(settings.servers, home, side, clock, log, self._stop)
 
     def __enter__(self) -> Self:
         """Open every instance. One that does not answer is set aside, unless none is left.
@@ -83,18 +88,19 @@ class Fleet:
     @property
     def preview(self) -> bool:
         """Whether anything is made by an embedded engine."""
-        embedded_llm = self._settings.llm.text.url is None or self._settings.llm.vision.url is None
-        return embedded_llm or any(instance.preview for instance in self.instances)
+        return self._has_embedded_llm or any(instance.preview for instance in self.instances)
 
     def llm_options(self) -> LlmOptions:
         """Return the language models' settings, with the embedded engine's address where none is given."""
-        options = self._settings.llm
+        options = self.servers.filled(self._settings.llm)
         if self._llm_child is None:
             return options
-        update = {"url": self._llm_child.address}
-        return LlmOptions(
-            text=options.text if options.text.url else options.text.model_copy(update=update),
-            vision=options.vision if options.vision.url else options.vision.model_copy(update=update),
+        given = {"url": self._llm_child.address}
+        return options.model_copy(
+            update={
+                "text": options.text if options.text.url else options.text.model_copy(update=given),
+                "vision": options.vision if options.vision.url else options.vision.model_copy(update=given),
+            }
         )
 
     def usable(self) -> list[Instance]:
@@ -277,11 +283,13 @@ class Fleet:
         self._log.error("instance.set_aside", instance=instance.name, reason=reason)
 
     def _open(self) -> None:
-        llm = self._settings.llm
+        self.servers.open()
+        llm = self.servers.filled(self._settings.llm)
         listed = [one for one in self._settings.comfyui.instances if one.role == "work"]
         self._opening = replace(self._opening, samples=self._look_at_hosts())
         if llm.text.url is None or llm.vision.url is None:
             self._llm_child = self._opening.llm()
+            self._has_embedded_llm = True
         openers: list[Callable[[], Instance]]
         if listed:
             openers = [partial(self._opening.listed, one) for one in listed]
@@ -354,6 +362,18 @@ class Fleet:
         self._sampling = Sampling(self.cards, settings.cooling, period_s=settings.telemetry_period_s)
         self._sampling.start(watches)
 
+    def _samples_of(self, host: str) -> Sequence[GpuSample]:
+        """Return the cards of a host as they are now. Blocks."""
+        if host in self._sources:
+            return sample(self._sources[host])
+        return sample_here() or () if not host else ()
+
+    def clear_cards(self, step: str, workflow: Workflow, instances: Sequence[Instance]) -> None:
+        """Have cards free of language models before they work at a step; leave those out of it that are not. Blocks."""
+        for name, problem in self.servers.before_cards(instances, workflow.manifest.needs.vram_gb).items():
+            self.cards.leave_out(name, step, problem)
+            self._log.warning("instance.left_out", instance=name, step=step, missing=problem)
+
     def revive_llm(self) -> None:
         """Start the embedded language model again if it ended: it crashed, or nobody asked it anything for long."""
         with self._reviving:
@@ -370,6 +390,7 @@ class Fleet:
     def leave_engines(self) -> None:
         """Let the engines that we started run on: another night uses them."""
         self._llm_child = None
+        self.servers.let_go()
         for instance in self.instances:
             instance.child = None
 
@@ -378,6 +399,7 @@ class Fleet:
         with ExitStack() as stack:
             if self._llm_child is not None:
                 stack.callback(self._llm_child.stop)
+            stack.callback(self.servers.close)
             for instance in self.instances:
                 if instance.child is not None:
                     stack.callback(instance.child.stop)

@@ -18,6 +18,7 @@ from orchestrator.clock import Clock, SystemClock
 from orchestrator.comfyui.errors import WorkflowError
 from orchestrator.comfyui.workflow import Workflow
 from orchestrator.drawing import NightRequest, coming_id, open_batch
+from orchestrator.engines.local import Desk
 from orchestrator.errors import NightRunningError, NotReadyError
 from orchestrator.fleet import Fleet, Instance
 from orchestrator.home import Home
@@ -168,12 +169,15 @@ class Night:
         self._deadline = deadline
         self._steps = steps
         self._workflows = workflows
+        self._desk = Desk(settings.local.workers, settings.llm)
         self._runner = Runner(
             store,
             home,
             batch,
             steps=self._steps,
-            options=settings.step_options(preview=fleet.preview, llm=fleet.llm_options()),
+            options=settings.step_options(
+                preview=fleet.preview, llm=fleet.llm_options(), night=f"{home.root}#{batch.id}"
+            ),
             retry=settings.retry,
             clock=clock,
             log=log,
@@ -194,7 +198,7 @@ class Night:
             log=log,
             observer=observer,
             stop=stop,
-            local_workers=settings.local.workers,
+            desk=self._desk,
             queue_depth=settings.comfyui.queue_depth,
             same_reason=settings.retry.same_reason,
         )
@@ -301,7 +305,7 @@ class Night:
     def _run_step(self, step: Step, waiting: Sequence[RunView], adopted: Sequence[Adopted]) -> StepOutcome:
         """One step for all items that are ready for it: the barrier is the end of this function."""
         expected = self._expected_s(step)
-        lanes = self._settings.local.workers if isinstance(step, LocalStep) else max(1, len(self._fleet.usable()))
+        lanes = self._desk.lanes(step) if isinstance(step, LocalStep) else max(1, len(self._fleet.usable()))
         self._observer.step_started(
             StepOverview(
                 step.name,
@@ -316,13 +320,18 @@ class Night:
         started = self._clock.monotonic()
         if isinstance(step, ComfyStep):
             self._restarts.expect(self._workflows[step.name])
+            self._fleet.clear_cards(step.name, self._workflows[step.name], self._fleet.usable())
             outcome = self._lanes.run_comfy_step(
                 step, self._workflows[step.name], waiting, adopted=adopted, may_start=self._may_start(expected)
             )
         else:
             assert isinstance(step, LocalStep)
             self._fleet.revive_llm()
-            outcome = self._lanes.run_local_step(step, waiting, may_start=self._may_start(expected))
+            problem = self._fleet.servers.before_asking(step)
+            may_start = self._may_start(expected)
+            outcome = (
+                StepOutcome(problem) if problem else self._lanes.run_local_step(step, waiting, may_start=may_start)
+            )
         self._log.info("step.finished", step=step.name, seconds=round(self._clock.monotonic() - started, 3))
         self._observer.step_finished(step.name)
         return outcome

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from orchestrator.card_settings import CoolingSettings, Gpu, Role, StartSettings, Telemetry, beside, checked_gpu
 from orchestrator.errors import ConfigError
+from orchestrator.server_settings import Servers
 from steps.options import (
     AudioOptions,
     CaptionOptions,
@@ -301,6 +302,7 @@ class Settings(Options):
     retry: RetrySettings = Field(RetrySettings(), description="What happens after an error")
     comfyui: ComfyUISettings = Field(ComfyUISettings(), description="The ComfyUI instances")
     llm: LlmOptions = Field(LlmOptions(), description="Language and vision models")
+    servers: Servers = Field((), description="Language model servers that Nightreel starts, puts to sleep and wakes")
     zim: dict[Language, Path] = Field(
         default_factory=dict, description="Offline Wikipedia by language, ZIM files; relative to this file"
     )
@@ -324,7 +326,7 @@ class Settings(Options):
             raise ValueError("a language is listed twice")
         return value
 
-    def step_options(self, *, preview: bool, llm: LlmOptions | None = None) -> StepOptions:
+    def step_options(self, *, preview: bool, llm: LlmOptions | None = None, night: str = "") -> StepOptions:
         """Return what steps may read, with the addresses that the fleet found."""
         return StepOptions(
             languages=self.languages,
@@ -340,6 +342,7 @@ class Settings(Options):
             models_dir=models_dir(),
             state_dir=self.home / "engines",
             preview=preview,
+            night=night,
         )
 
 
@@ -430,6 +433,7 @@ def _absolute(settings: Settings, base: Path) -> Settings:
                     "cooling": settings.comfyui.cooling.beside(base),
                 }
             ),
+            "servers": tuple(server.beside(base) for server in settings.servers),
             "zim": {language: place(archive) for language, archive in settings.zim.items()},
             "captions": settings.captions.model_copy(
                 update={

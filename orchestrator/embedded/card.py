@@ -13,6 +13,7 @@ from orchestrator.embedded.files import Folders
 from orchestrator.embedded.interrupt import Interrupt
 from orchestrator.embedded.models import ModelFiles
 from orchestrator.embedded.nodes import NODES
+from orchestrator.embedded.pretend_vram import PretendCard
 from orchestrator.embedded.prompts import PromptQueue
 from orchestrator.embedded.rendering import Placeholders, StandIns
 from orchestrator.embedded.schemas import Schemas
@@ -34,6 +35,7 @@ class Card:
         self.schemas = Schemas(self.folders, self.models, classes=frozenset(NODES) - settings.dialect.absent)
         self.faults = FaultBoard(settings.faults, seed=settings.seed)
         self.interrupt = Interrupt()
+        self.pretend = PretendCard.from_environment()  # the memory that it shares with other processes
         self.features = {
             "supports_preview_metadata": True,
             "max_upload_size": settings.max_upload_bytes,
@@ -62,6 +64,7 @@ class Card:
             interrupt=self.interrupt,
             queue=self.queue,
             hub=self.hub,
+            pretend=self.pretend,
         )
 
     def start(self) -> None:

@@ -18,6 +18,7 @@ from orchestrator.embedded.files import Folders
 from orchestrator.embedded.interrupt import Interrupt
 from orchestrator.embedded.models import ModelFiles
 from orchestrator.embedded.nodes.base import NodeOutput, NodeType
+from orchestrator.embedded.pretend_vram import PretendCard
 from orchestrator.embedded.progress import ProgressBar, ProgressBoard
 from orchestrator.embedded.prompts import PromptQueue
 from orchestrator.embedded.rendering import Renderers
@@ -52,6 +53,7 @@ class Services:
     interrupt: Interrupt
     queue: PromptQueue
     hub: SocketHub
+    pretend: PretendCard | None = None  # the memory of a card that is shared with other processes
     placeholders: dict[Hashable, bytes] = field(default_factory=dict)
 
 

@@ -20,12 +20,13 @@ from typing import Any
 
 from aiohttp import web
 
+from orchestrator.embedded import llm_sleep
 from orchestrator.embedded.llm_answers import BadRequest, answer, read_question
 from steps.errors import ResourceMissing
 from steps.external.faces import default_models_dir
 
 MODEL = "nightreel-preview"
-FAULTS = ("prose", "half_json", "http_400", "http_429", "slow")
+FAULTS = ("prose", "half_json", "http_400", "http_429", "slow", *llm_sleep.FAULTS)
 MAX_BODY_BYTES = 32 * 1024 * 1024
 SLOW_S = 3600.0
 WORKERS = 2
@@ -43,6 +44,7 @@ class LlmServer:
         """
         self._models_dir = models_dir
         self._faults = set(faults)
+        self._bed = llm_sleep.Bed(frozenset(faults))
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="llm")
         self.asked_at = time.monotonic()
 
@@ -53,6 +55,7 @@ class LlmServer:
         app.router.add_get("/v1/health", self._health)
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
+        self._bed.add_routes(app)
         app.on_cleanup.append(self._close)
         return app
 
@@ -81,6 +84,15 @@ class LlmServer:
         return web.json_response({"object": "list", "data": [entry]})
 
     async def _chat(self, request: web.Request) -> web.Response:
+        if self._bed.is_sleeping:
+            return _error(503, "the engine is asleep", kind="server_error")
+        self._bed.asked += 1
+        try:
+            return await self._answer(request)
+        finally:
+            self._bed.answered += 1
+
+    async def _answer(self, request: web.Request) -> web.Response:
         try:
             body = json.loads(await request.read())
         except ValueError as error:

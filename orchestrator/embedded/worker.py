@@ -41,10 +41,14 @@ class Worker:
             freed = queue.take_free()
             if freed.free_memory:
                 self._cache.clear()
+            if freed.unload_models and self._services.pretend is not None:
+                self._services.pretend.give_back()
 
     def _run(self, ticket: int, item: Item) -> None:
         services = self._services
         services.faults.begin_prompt()
+        if services.pretend is not None:
+            services.pretend.hold()
         self._client_id = item[3].get("client_id")
         outbox = Outbox(services.hub, self._client_id)
         self._current = PromptRun(services, self._cache, outbox, item)

@@ -9,6 +9,7 @@ from typing import Any
 from aiohttp import web
 
 from orchestrator.embedded.card import Card
+from orchestrator.embedded.pretend_vram import GIB, PretendCard
 from orchestrator.embedded.routes.base import CARD
 
 ROUTES = web.RouteTableDef()
@@ -38,6 +39,9 @@ async def system_stats(request: web.Request) -> web.Response:
     card = request.app[CARD]
     total, free = _memory()
     vram = card.settings.vram_bytes
+    pretend = card.pretend
+    if pretend is not None:
+        return web.json_response({"system": _system(card, total, free), "devices": [_pretended(pretend)]})
     device = {
         "name": "cpu",
         "type": "cpu",
@@ -48,6 +52,20 @@ async def system_stats(request: web.Request) -> web.Response:
         "torch_vram_free": vram or free,
     }
     return web.json_response({"system": _system(card, total, free), "devices": [device]})
+
+
+def _pretended(pretend: PretendCard) -> dict[str, Any]:
+    """Return a card that other processes use as well, with its figures as torch gives them."""
+    held = int(pretend.held_gb() * GIB)
+    return {
+        "name": "cuda:0 pretend : native",
+        "type": "cuda",
+        "index": 0,
+        "vram_total": int(pretend.total_gb * GIB),
+        "vram_free": int(pretend.free_gb() * GIB),
+        "torch_vram_total": held,
+        "torch_vram_free": 0,
+    }
 
 
 def _system(card: Card, ram_total: int, ram_free: int) -> dict[str, Any]:
