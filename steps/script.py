@@ -8,17 +8,18 @@ when nothing sound remains the step fails with those reasons. Every sentence kee
 from __future__ import annotations
 
 import json
-import re
-import threading
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from steps import prompts
+from steps import prompts, voices
 from steps.base import Check, Context, LocalStep, Result
-from steps.errors import BadOutput, InvalidInput, ResourceMissing
+from steps.errors import BadAnswer, BadOutput, InvalidInput
 from steps.external.llm import Chat
-from steps.options import Language, StepOptions
+from steps.facts import facts_for, local_names, source_of
+from steps.hooks import hook_of, manner_of
+from steps.options import Language, ScriptOptions
+from steps.script_text import count_words, tidy
 from steps.writing import (
     LANGUAGE_NAMES,
     OWN_DATA,
@@ -26,20 +27,11 @@ from steps.writing import (
     DraftSentence,
     Rules,
     ScriptDraft,
-    count_words,
-    known_artist,
     own_data,
     rules_for,
-    tidy,
     without,
 )
-from zim.archive import Library
-from zim.errors import ZimError
-from zim.research import Fact, research
-
-_BRACKETED = re.compile(r"\s*\([^()]*\)")
-_libraries: dict[tuple[Any, ...], Library] = {}
-_libraries_lock = threading.Lock()
+from zim.research import Fact
 
 
 class Script(LocalStep):
@@ -56,26 +48,86 @@ class Script(LocalStep):
         """Return the script and where each sentence comes from.
 
         Raises:
-            ResourceMissing: an archive is configured for the language, but it cannot be used.
+            ResourceMissing: an archive is configured for the language, but it cannot be used; or a prompt cannot.
             ServiceUnavailable, ServiceRefused: the language model does not answer, or refuses.
             BadOutput: no draft kept the rules; `facts["reasons"]` says why.
         """
-        language = _language_of(context)
-        facts = _research(context, language)
-        rules = rules_for(
-            context.subject,
-            language,
-            facts={number: fact.text for number, fact in facts.items()},
-            local=_local_names(facts),
-            options=context.options.script,
-        )
-        chat = Chat(context.options.llm.text)
-        draft, tries = _write(chat, context, rules, facts=facts)
-        data = _data(context, draft, facts) | {"model": chat.answered_by}
+        attempt = attempt_at(context)
+        data = attempt.data()
         path = context.work / "script.json"
-        whole = data | {"language": language, "tries": tries, "title": context.subject.title}
+        whole = data | {"language": attempt.rules.language, "title": context.subject.title}
         path.write_text(json.dumps(whole, ensure_ascii=False, indent=1) + "\n", "utf-8")
-        return Result(files={"script": path}, data=data, checks=_checks(draft, context.options, tries))
+        return Result(files={"script": path}, data=data, checks=attempt.checks())
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One draft, and the rules that it broke."""
+
+    draft: ScriptDraft
+    broken: tuple[Broken, ...]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A script that keeps the rules, with everything that led to it."""
+
+    draft: ScriptDraft
+    facts: Mapping[int, Fact]
+    rules: Rules
+    written: Mapping[str, Any]  # model, prompt_version, seed, tokens
+    tried: Sequence[Tried] = field(default_factory=tuple)
+
+    @property
+    def text(self) -> str:
+        """The whole script."""
+        return " ".join(sentence.text for sentence in self.draft.sentences)
+
+    def data(self) -> dict[str, Any]:
+        """Return it for later steps, the review and the report."""
+        return {
+            "text": self.text,
+            "mood": self.draft.mood,
+            "hook": hook_of(self.text),
+            "sentences": [
+                {
+                    "text": sentence.text,
+                    "sources": [source_of(self.facts[number]) for number in sentence.facts if number in self.facts],
+                    "own_data": OWN_DATA in sentence.facts,
+                }
+                for sentence in self.draft.sentences
+            ],
+            "facts": [source_of(fact) | {"id": number} for number, fact in self.facts.items()],
+            "words": count_words(self.text),
+            "broken": [one.reason for tried in self.tried for one in tried.broken],
+            **self.written,
+        }
+
+    def checks(self) -> tuple[Check, ...]:
+        """Return what was measured about it."""
+        founded = sum(any(number != OWN_DATA for number in one.facts) for one in self.draft.sentences)
+        return (
+            Check("script.words", count_words(self.text), f"<= {self.rules.options.max_words}", "words"),
+            Check("script.sentences_with_sources", founded, ">= 0"),
+            Check("script.tries", self.written["tries"], f"<= {self.rules.options.tries}"),
+        )
+
+
+def attempt_at(context: Context) -> Attempt:
+    """Look up the facts and write the script; nothing is left on disk. Blocks; raises as `Script.run` does."""
+    language = _language_of(context)
+    facts = facts_for(context, language)
+    past = context.options.past.hooks.get(language, ())
+    options = _limits(context, language)
+    rules = rules_for(
+        context.subject,
+        language,
+        facts={number: fact.text for number, fact in facts.items()},
+        local=local_names(facts),
+        options=options,
+        hooks=past[-options.hooks_remembered :] if options.hooks_remembered else (),
+    )
+    return _written(context, rules, facts)
 
 
 def _language_of(context: Context) -> Language:
@@ -85,139 +137,95 @@ def _language_of(context: Context) -> Language:
     raise InvalidInput(f"A script is written in {' or '.join(LANGUAGE_NAMES)}, not in {context.variant!r}.")
 
 
-def _research(context: Context, language: Language) -> dict[int, Fact]:
-    """Return facts by their ids, from 1."""
-    options, subject = context.options, context.subject
-    if language not in options.zim:
-        return {}
+def _limits(context: Context, language: Language) -> ScriptOptions:
+    """Return the settings, with no more words than this voice can say in the time there is."""
+    fitting = voices.words_that_fit(context.options, context.subject, _prepared(context), language=language)
+    options = context.options.script
+    return options.model_copy(update={"max_words": min(options.max_words, fitting)})
+
+
+def _written(context: Context, rules: Rules, facts: Mapping[int, Fact]) -> Attempt:
+    """Ask until a draft keeps the rules; when none does, leave sentences out of the latest that this mends."""
+    options, chat = context.options, Chat.for_item(context.options, "text", item_id=context.subject.item_id)
+    system = prompts.load("script_system", options.prompts_dir)
+    user = prompts.load("script_user", options.prompts_dir)
+    name, limits = LANGUAGE_NAMES[rules.language], rules.options
+    tried: list[Tried] = []
+
+    def check(draft: ScriptDraft) -> list[str]:
+        tidied = _tidied(draft, rules.language)
+        tried.append(Tried(tidied, tuple(rules.check(tidied))))
+        return [one.reason for one in tried[-1].broken]
+
     try:
-        found = research(
-            _library(options),
-            language,
-            artist=known_artist(subject),
-            sitter=subject.sitter,
-            title=subject.title,
-            year=subject.year,
-            limit=options.script.facts,
+        answer = chat.answer(
+            ScriptDraft,
+            system=system.fill(
+                language_name=name,
+                min_words=limits.min_words,
+                max_words=limits.max_words,
+                manner=manner_of(context.subject.item_id, context.options.past.items, seed=context.seed),
+            ),
+            user=user.fill(language_name=name, data=prompts.as_data(_material(context, rules, facts))),
+            schema_name="script",
+            seed=context.seed,
+            prompt_version=prompts.version_of((system, user)),
+            check=check,
+            repairs=limits.tries - 1,
         )
-    except ZimError as error:
-        raise ResourceMissing(str(error), path=str(error.path)) from error
-    return dict(enumerate(found, start=1))
+    except BadAnswer as bad:
+        written: dict[str, Any] = {"model": chat.answered_by, "prompt_version": prompts.version_of((system, user))}
+        written |= {"seed": context.seed + limits.tries - 1, "tries": limits.tries}
+        return Attempt(_mended(tried, rules, bad), facts, rules, written, tried)
+    return Attempt(tried[-1].draft, facts, rules, answer.as_data(), tried)
 
 
-def _local_names(facts: Mapping[int, Fact]) -> dict[str, str]:
-    """Return how title, artist and sitter are called in the encyclopaedia's language: as their articles are.
+def _tidied(draft: ScriptDraft, language: Language) -> ScriptDraft:
+    sentences = [DraftSentence(text=tidy(one.text, language) or "-", facts=one.facts) for one in draft.sentences]
+    return draft.model_copy(update={"sentences": sentences})
 
-    "Leonardo da Vinci" is "Léonard de Vinci" in French; the search has already made sure that they are the same.
+
+def _mended(tried: Sequence[Tried], rules: Rules, bad: BadAnswer) -> ScriptDraft:
+    """Return the latest draft that is sound without its broken sentences.
+
+    Raises:
+        BadOutput: there is none.
     """
-    keys = {"work": "title", "artist": "artist", "sitter": "sitter"}
-    return {keys[fact.about]: _BRACKETED.sub("", fact.article).strip() for fact in facts.values()}
-
-
-def _library(options: StepOptions) -> Library:
-    """Return the archives, kept open for the whole process: opening them for every script would cost seconds."""
-    key = (tuple(sorted(options.zim.items())), options.state_dir)
-    with _libraries_lock:
-        if key not in _libraries:
-            paths: dict[str, Path] = dict(options.zim.items())
-            _libraries[key] = Library(paths, state_dir=options.state_dir)
-        return _libraries[key]
-
-
-def _write(chat: Chat, context: Context, rules: Rules, *, facts: Mapping[int, Fact]) -> tuple[ScriptDraft, int]:
-    """Ask until a draft keeps the rules, and return it with the number of tries that it took."""
-    tries = context.options.script.tries
-    reasons: Sequence[str] = ()
-    saved: ScriptDraft | None = None
-    for attempt in range(tries):
-        try:
-            draft = _ask(chat, context, rules, facts=facts, reasons=reasons, attempt=attempt)
-        except BadOutput as bad:
-            found = bad.facts.get("reasons")
-            reasons = [str(one) for one in found] if isinstance(found, list) else [str(bad)]
-            continue
-        broken = rules.check(draft)
-        if not broken:
-            return draft, attempt + 1
-        reasons = [one.reason for one in broken]
-        saved = _mended(draft, broken, rules) or saved
-    if saved is not None:
-        return saved, tries
+    for one in reversed(tried):
+        rest = without(one.draft, one.broken)
+        if rest is not None and not rules.check(rest):
+            return rest
+    found = bad.facts.get("reasons")
+    reasons = [str(reason) for reason in found] if isinstance(found, list) else [str(bad)]
+    tries = rules.options.tries
     raise BadOutput(
         f"The language model wrote no script that keeps the rules in {tries} tries. The last one: "
-        + " ".join(list(reasons)[:5]),
-        reasons=list(reasons),
-    )
+        + " ".join(reasons[:5]),
+        reasons=reasons,
+    ) from bad
 
 
-def _mended(draft: ScriptDraft, broken: Sequence[Broken], rules: Rules) -> ScriptDraft | None:
-    """Return the draft without its broken sentences, when that alone makes it sound."""
-    rest = without(draft, broken)
-    return rest if rest is not None and not rules.check(rest) else None
-
-
-def _ask(
-    chat: Chat, context: Context, rules: Rules, *, facts: Mapping[int, Fact], reasons: Sequence[str], attempt: int
-) -> ScriptDraft:
-    options, language = context.options.script, rules.language
-    material = {
-        "language": language,
-        "max_words": options.max_words,
-        "painting": own_data(context.subject) | _local_names(facts) | {"id": OWN_DATA, "sex": _sex(context)},
+def _material(context: Context, rules: Rules, facts: Mapping[int, Fact]) -> dict[str, Any]:
+    items = context.options.past.items
+    item = context.subject.item_id
+    return {
+        "language": rules.language,
+        "max_words": rules.options.max_words,
+        "place": items.index(item) if item in items else 0,
+        "used_up": list(rules.hooks),
+        "painting": own_data(context.subject) | local_names(facts) | {"id": OWN_DATA, "sex": _sex(context)},
         "facts": [
             {"id": number, "about": fact.about, "article": fact.article, "text": fact.text}
             for number, fact in facts.items()
         ],
     }
-    name = LANGUAGE_NAMES[language]
-    values: dict[str, Any] = {"language_name": name, "data": prompts.as_data(material)}
-    if reasons:
-        values["reasons"] = "\n".join(f"- {reason}" for reason in reasons)
-    draft = chat.ask(
-        ScriptDraft,
-        system=prompts.load("script_system").fill(
-            language_name=name, min_words=options.min_words, max_words=options.max_words
-        ),
-        user=prompts.load("script_again" if reasons else "script_user").fill(**values),
-        schema_name="script",
-        seed=context.seed + attempt,
-    )
-    return ScriptDraft(
-        sentences=[DraftSentence(text=tidy(one.text, language) or "-", facts=one.facts) for one in draft.sentences]
-    )
+
+
+def _prepared(context: Context) -> Mapping[str, Any]:
+    return context.made["prepare"].data if "prepare" in context.made else {}
 
 
 def _sex(context: Context) -> str:
-    return str(context.made["prepare"].data.get("sex", "unknown")) if "prepare" in context.made else "unknown"
-
-
-def _data(context: Context, draft: ScriptDraft, facts: Mapping[int, Fact]) -> dict[str, Any]:
-    text = " ".join(sentence.text for sentence in draft.sentences)
-    return {
-        "text": text,
-        "sentences": [
-            {
-                "text": sentence.text,
-                "sources": [_source(facts[number]) for number in sentence.facts if number in facts],
-                "own_data": OWN_DATA in sentence.facts,
-            }
-            for sentence in draft.sentences
-        ],
-        "facts": [_source(fact) | {"id": number, "text": fact.text} for number, fact in facts.items()],
-        "words": count_words(text),
-        "prompt_version": prompts.load("script_system").version,
-    }
-
-
-def _source(fact: Fact) -> dict[str, Any]:
-    return {"article": fact.article, "archive": fact.archive, "paragraph": fact.paragraph, "about": fact.about}
-
-
-def _checks(draft: ScriptDraft, options: StepOptions, tries: int) -> tuple[Check, ...]:
-    words = sum(count_words(sentence.text) for sentence in draft.sentences)
-    founded = sum(any(number != OWN_DATA for number in sentence.facts) for sentence in draft.sentences)
-    return (
-        Check("script.words", words, f"<= {options.script.max_words}", "words"),
-        Check("script.sentences_with_sources", founded, ">= 0"),
-        Check("script.tries", tries, f"<= {options.script.tries}"),
-    )
+    """Return "female", "male" or "unknown", as the prompts and the embedded writer know it."""
+    seen = str(_prepared(context).get("sex", "unknown"))
+    return {"woman": "female", "man": "male"}.get(seen, seen)

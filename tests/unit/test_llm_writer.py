@@ -12,7 +12,8 @@ from orchestrator.embedded.llm_phrases import BY_LANGUAGE
 from orchestrator.embedded.llm_writer import write_script
 from steps.base import Subject
 from steps.options import ScriptOptions
-from steps.writing import DraftSentence, ScriptDraft, count_words, own_data, rules_for, tidy
+from steps.script_text import count_words, tidy
+from steps.writing import DraftSentence, ScriptDraft, own_data, rules_for
 
 FACTS = {
     "fr": [

@@ -8,7 +8,8 @@ import pytest
 
 from steps.base import Subject
 from steps.options import ScriptOptions
-from steps.writing import DraftSentence, Rules, ScriptDraft, count_words, is_in_language, rules_for, tidy, without
+from steps.script_text import count_words, is_in_language, tidy
+from steps.writing import DraftSentence, Rules, ScriptDraft, rules_for, without
 
 SUBJECT = Subject(1, "La Dame en vert", Path("x.png"), artist="Léonard Holt", year=1503, sitter="Lisa Brun")
 FACTS = {1: "Le tableau est volé en 1911 à 2 300 francs.", 2: "Louis XIV l'appelait « ma voisine »."}
