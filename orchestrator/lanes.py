@@ -25,7 +25,7 @@ from orchestrator.comfyui.replies import HistoryEntry
 from orchestrator.comfyui.workflow import Workflow
 from orchestrator.earlier import Earlier, event_of, find_earlier, tell, unseen
 from orchestrator.engines.base import Execution, Task, Tick
-from orchestrator.engines.local import PromptEngine, run_local
+from orchestrator.engines.local import Desk, PromptEngine
 from orchestrator.fleet import Fleet, Instance
 from orchestrator.log import Logger
 from orchestrator.observer import Observer
@@ -62,7 +62,7 @@ class Lanes:
     log: Logger
     observer: Observer
     stop: StopSignal
-    local_workers: int
+    desk: Desk
     queue_depth: int
     same_reason: int
     suspicion: Suspicion = field(default_factory=Suspicion)  # of the whole night
@@ -80,7 +80,7 @@ class Lanes:
 
     def run_local_step(self, step: LocalStep, runs: Sequence[RunView], *, may_start: _MayStart) -> StepOutcome:
         """Run a step on the CPU for all items. Blocks until the step is over."""
-        names = [f"cpu{number}" for number in range(self.local_workers)]
+        names = [f"cpu{number}" for number in range(self.desk.lanes(step))]
         queue = StepQueue(runs, clock=self.clock, workers=names, may_start=may_start, stop=self.stop.finish)
         drive = Drive(self, queue, Breaker(self.same_reason))
         threads = [
@@ -225,7 +225,7 @@ class Drive:
         if task is None:
             return
         try:
-            execution = run_local(step, task, clock=self.lanes.clock, listener=self)
+            execution = self.lanes.desk.run(step, task, clock=self.lanes.clock, listener=self)
             self._store(run, task, lambda: execution)
         except DatabaseError:
             raise

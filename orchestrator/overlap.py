@@ -90,7 +90,7 @@ class Overlap:
                 cards=self._cards,
                 refuses=lambda step, card: self._queue(step).refuses(step, card),
             ),
-            workers=lanes.local_workers,
+            workers=lanes.desk.workers,
         )
         self._drives = {step.name: self._drive(step) for step in steps}
 
@@ -132,8 +132,8 @@ class Overlap:
             for instance in instances
         ]
         threads += [
-            threading.Thread(target=self._work_locally, args=(f"cpu{number}",), name=f"cpu{number}")
-            for number in range(self._lanes.local_workers)
+            threading.Thread(target=self._work_locally, args=(name, steps), name=name)
+            for name, steps in self._local_lanes().items()
         ]
         self._adopt(adopted, names)
         self._look()
@@ -318,13 +318,24 @@ class Overlap:
 
     # --- the CPU ---------------------------------------------------------------------------------------------------
 
-    def _work_locally(self, name: str) -> None:
-        """Take what is ready of the steps without a card, the lower number first, until the night is over."""
-        with suppress(OSError, AttributeError):  # where a thread has no priority of its own
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+    def _local_lanes(self) -> dict[str, list[LocalStep]]:
+        """Return the threads for steps without a card, by name: those that wait for a server have threads of their own.
+
+        A worker that waited with them would be missed where there is work for the CPU.
+        """
         local = sorted(
             (step for step in self._steps.values() if isinstance(step, LocalStep)), key=lambda step: step.number
         )
+        asking = [step for step in local if step.asks]
+        desk = self._lanes.desk
+        lanes = {f"cpu{number}": [one for one in local if not one.asks] for number in range(desk.workers)}
+        at_once = max((desk.lanes(step) for step in asking), default=0)
+        return lanes | {f"ask{number}": asking for number in range(at_once)}
+
+    def _work_locally(self, name: str, local: Sequence[LocalStep]) -> None:
+        """Take what is ready of some steps without a card, the lower number first, until the night is over."""
+        with suppress(OSError, AttributeError):  # where a thread has no priority of its own
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         for step in local:
             self._queue(step.name).join(name)
         try:
@@ -355,10 +366,10 @@ class Overlap:
             self._begun[step.name] = self._lanes.clock.monotonic()
             runs = self._board.outlook()[step.name].left
             expected = self._board.estimated_s(step.name)
-            is_local = isinstance(step, LocalStep)
-            if is_local:
+            at_once = max(1, len(self._cards()))
+            if isinstance(step, LocalStep):
                 self._lanes.fleet.revive_llm()
-            at_once = self._lanes.local_workers if is_local else max(1, len(self._cards()))
+                at_once = self._lanes.desk.lanes(step)
             whole = None if expected is None else expected * runs / at_once
             self._lanes.observer.step_started(
                 StepOverview(step.name, step.number, step.title, runs, len(self._steps), whole)

@@ -19,6 +19,39 @@ from orchestrator.comfyui.workflow import Workflow
 from orchestrator.engines.base import Execution, Listener, Task, Tick
 from steps.base import ComfyStep, Context, LocalStep
 from steps.errors import DiskFull, InvalidInput, StepError
+from steps.llm_options import LlmOptions
+from steps.waiting import working
+
+
+class Desk:
+    """How much of the work on this machine goes on at once. Thread-safe.
+
+    As many step runs work as there are workers. A step that asks a language model's server has more of them under way:
+    while one waits, another works, so that the server has enough questions at once to batch them.
+    """
+
+    def __init__(self, workers: int, llm: LlmOptions | None = None) -> None:
+        """Take note of the limits.
+
+        Args:
+            workers: Step runs at work at once.
+            llm: The servers; without them, no step is taken to wait for one.
+        """
+        self.workers = workers
+        self._llm = llm
+        self._places = threading.BoundedSemaphore(workers)
+
+    def lanes(self, step: LocalStep) -> int:
+        """Return how many runs of a step may be under way: the workers, or as many as its server takes at once."""
+        if self._llm is None:
+            return self.workers
+        servers = {"text": self._llm.text, "vision": self._llm.vision}
+        return max([self.workers, *(servers[which].concurrency for which in step.asks)])
+
+    def run(self, step: LocalStep, task: Task, *, clock: Clock, listener: Listener) -> Execution:
+        """Run a local step once there is a place for it. Blocks; raises StepError."""
+        with working(self._places):
+            return run_local(step, task, clock=clock, listener=listener)
 
 
 def run_local(step: LocalStep, task: Task, *, clock: Clock, listener: Listener) -> Execution:
