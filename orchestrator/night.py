@@ -29,6 +29,7 @@ from orchestrator.nightlock import hold_lock
 from orchestrator.observer import Observer, Quiet, Shielded, StepOverview
 from orchestrator.opening import open_store
 from orchestrator.overlap import Overlap, Policy
+from orchestrator.past import with_past
 from orchestrator.pipeline import pipeline_of
 from orchestrator.recovery import of_step, recover
 from orchestrator.restarts import Restarts
@@ -175,8 +176,10 @@ class Night:
             home,
             batch,
             steps=self._steps,
-            options=settings.step_options(
-                preview=fleet.preview, llm=fleet.llm_options(), night=f"{home.root}#{batch.id}"
+            options=with_past(
+                settings.step_options(preview=fleet.preview, llm=fleet.llm_options(), night=f"{home.root}#{batch.id}"),
+                store,
+                batch,
             ),
             retry=settings.retry,
             clock=clock,

@@ -341,6 +341,7 @@ class Settings(Options):
             zim=self.zim,
             models_dir=models_dir(),
             state_dir=self.home / "engines",
+            prompts_dir=self.home / "prompts",
             preview=preview,
             night=night,
         )
