@@ -1,33 +1,45 @@
 """Step 0: is this painting a portrait that can talk, and how is it framed?
 
-Opens the file safely, lets two witnesses look at it, turns it down with reasons or hands on the upright picture and the
+Opens the file safely, lets the witnesses look at it, turns it down with reasons or hands on the upright picture and the
 vertical frame around the face. A picture that cannot be used is turned down, which is an answer and not an error.
 """
 
 from __future__ import annotations
 
-import io
 import threading
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from steps import judging, prompts
-from steps.base import Check, Context, LocalStep, Result, Subject
+from steps import judging, prompts, sight
+from steps.base import Check, Context, LocalStep, Result
 from steps.external.faces import Faces
-from steps.external.llm import Chat
+from steps.external.nudity import Exposed, second_opinion
 from steps.framing import Box, Framing, frame_around
 from steps.intake import Intake, Unusable, read_picture
-from steps.judging import Measured, Seen, Verdict
-from steps.options import StepOptions
+from steps.judging import Measured, Verdict
+from steps.measuring import CANDIDATE_SCORE
+from steps.options import PrepareOptions, StepOptions
+from steps.sight import Seen
 
 FRAME_SOURCE_SIDE = 4096  # the frame is cut from at most this many pixels, so that a small face stays sharp
-SENT_SIDE = 768  # longer side of the picture that the vision model gets, pixels
-_SENT_QUALITY = 90
 
 _own = threading.local()
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A picture that was read, what the witnesses said about it, and what follows."""
+
+    intake: Intake
+    measured: Measured
+    seen: Seen | None
+    exposed: Exposed | None
+    verdict: Verdict
 
 
 class Prepare(LocalStep):
@@ -38,7 +50,6 @@ class Prepare(LocalStep):
     title = "Judge and frame the painting"
     per_language = False
     needs = ()
-    asks = ("vision",)
 
     def run(self, context: Context) -> Result:
         """Return the prepared picture and frame, or the reasons why the painting is turned down.
@@ -49,78 +60,112 @@ class Prepare(LocalStep):
             ServiceUnavailable, ServiceRefused, BadOutput: the vision model did not answer properly.
         """
         options = context.options
+
+        def see(picture: Image.Image) -> Seen:
+            return sight.ask(options.llm.vision, picture, subject=context.subject, seed=context.seed)
+
         try:
-            intake = read_picture(
+            judged = judge(
                 context.subject.painting,
-                max_pixels=options.prepare.max_pixels,
-                min_side=options.prepare.min_side,
-                longest=max(FRAME_SOURCE_SIDE, options.prepare.max_side),
+                options.prepare,
+                models_dir=options.models_dir,
+                see=see,
+                work=context.work,
             )
         except Unusable as unusable:
             return Result(
-                data={"verdict": {"accepted": False, "reasons": [unusable.sentence]}},
+                data={
+                    "verdict": {"accepted": False, "reasons": [unusable.sentence]},
+                    "sex": "unknown",
+                    "age": "unknown",
+                },
                 checks=(unusable.check,),
                 turned_down=(unusable.sentence,),
             )
-        picture = _at_most(intake.picture, options.prepare.max_side)
-        faces = _faces(options.models_dir)
-        measured = judging.measure(faces, _bgr(picture), options.prepare)
-        seen = _ask(picture, context)
-        verdict = judging.decide(measured, seen, options.prepare)
-        data = {"verdict": _verdict_data(verdict, measured, seen, intake), "sex": seen.sex}
+        assert judged.seen is not None
+        verdict, measured, picture = judged.verdict, judged.measured, judged.intake.picture
+        data = {"verdict": _verdict_data(judged), "sex": judged.seen.sex, "age": judged.seen.age}
         if not verdict.accepted or measured.main is None:
             return Result(data=data, checks=verdict.checks, turned_down=verdict.reasons)
-        framing = _frame(intake.picture, picture, measured, options)
+        full = _for_frame(context.subject.painting, judged.intake, options.prepare)
+        framing = _frame(full, picture, measured, options)
         files = {
             "image": _save(picture, context.work / "image.png"),
             "frame": _save(Image.fromarray(framing.frame), context.work / "frame.png"),
         }
-        data |= {"face": framing.face.as_data(), "crop": _crop_data(framing, intake)}
-        check = _frame_check(faces, framing)
+        data |= {"face": framing.face.as_data(), "crop": _crop_data(framing, judged.intake.width / full.width)}
+        check = _frame_check(faces_of(options.models_dir), framing)
         return Result(files=files, data=data, checks=(*verdict.checks, check))
 
 
-def _faces(models_dir: Path) -> Faces:
-    """Return this thread's own networks; loading them takes 20 ms, and they must not be shared."""
+def judge(
+    path: Path,
+    options: PrepareOptions,
+    *,
+    models_dir: Path,
+    see: Callable[[Image.Image], Seen] | None,
+    work: Path,
+) -> Judged:
+    """Read a picture, let the witnesses look at it and decide. Blocks; leaves at most one small file in `work`.
+
+    Args:
+        path: The picture file.
+        options: The thresholds.
+        models_dir: Folder of the face model files.
+        see: Asks the vision model about a picture, mode RGB; None to decide by the other witnesses alone.
+        work: Folder for what the second opinion on nudity is shown.
+
+    Raises:
+        Unusable: the file is no picture that can be used.
+        InvalidInput: the file is gone or may not be read.
+        ResourceMissing: the face models are absent or damaged.
+    """
+    intake = read_picture(path, max_pixels=options.max_pixels, min_side=options.min_side, longest=options.max_side)
+    enlarged = intake.width / intake.picture.width
+    measured = judging.measure(faces_of(models_dir), _bgr(intake.picture), options, enlarged=enlarged)
+    seen = see(intake.picture) if see is not None else None
+    verdict = judging.decide(measured, seen, options)
+    exposed = None
+    if verdict.accepted and options.nudity_check != "off":  # what is turned down anyway needs no second opinion
+        exposed = _second_opinion(intake.picture, work)
+        verdict = judging.decide(measured, seen, options, exposed=exposed)
+    return Judged(intake, measured, seen, exposed, verdict)
+
+
+def _second_opinion(picture: Image.Image, work: Path) -> Exposed:
+    shown = work / "shown.png"
+    try:
+        return second_opinion(_save(picture, shown))
+    finally:
+        shown.unlink(missing_ok=True)
+
+
+def faces_of(models_dir: Path) -> Faces:
+    """Return this thread's own networks; loading them takes 20 ms, and they must not be shared.
+
+    Raises:
+        ResourceMissing: the face models are absent or damaged.
+    """
     loaded: dict[Path, Faces] = _own.__dict__.setdefault("faces", {})
     if models_dir not in loaded:
         loaded[models_dir] = Faces(models_dir)
     return loaded[models_dir]
 
 
-def _at_most(picture: Image.Image, side: int) -> Image.Image:
-    smaller = picture.copy()
-    smaller.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return smaller
-
-
 def _bgr(picture: Image.Image) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.ascontiguousarray(np.asarray(picture, np.uint8)[:, :, ::-1])
 
 
-def _ask(picture: Image.Image, context: Context) -> Seen:
-    """Ask the vision model what it sees."""
-    sent = io.BytesIO()
-    _at_most(picture, SENT_SIDE).save(sent, "JPEG", quality=_SENT_QUALITY)
-    user = prompts.load("see_user").fill(data=prompts.as_data(_known(context.subject)))
-    return Chat(context.options.llm.vision).ask(
-        Seen,
-        system=prompts.load("see_system").text,
-        user=user,
-        image=sent.getvalue(),
-        schema_name="picture",
-        seed=context.seed,
-    )
-
-
-def _known(subject: Subject) -> dict[str, Any]:
-    return {
-        "title": subject.title,
-        "artist": subject.artist,
-        "year": subject.year,
-        "sitter": subject.sitter,
-        "tags": list(subject.tags),
-    }
+def _for_frame(path: Path, intake: Intake, options: PrepareOptions) -> Image.Image:
+    """Return the largest version that is worth cutting the frame from. Only a picture that passed is read again."""
+    if max(intake.width, intake.height) <= max(intake.picture.size):
+        return intake.picture
+    longest = max(FRAME_SOURCE_SIDE, options.max_side)
+    try:
+        again = read_picture(path, max_pixels=options.max_pixels, min_side=options.min_side, longest=longest)
+    except Unusable:
+        return intake.picture  # the file changed in between: what was judged is used
+    return again.picture if (again.width, again.height) == (intake.width, intake.height) else intake.picture
 
 
 def _frame(full: Image.Image, picture: Image.Image, measured: Measured, options: StepOptions) -> Framing:
@@ -137,12 +182,12 @@ def _frame_check(faces: Faces, framing: Framing) -> Check:
     wanted = framing.face
     found = [
         face
-        for face in faces.find(bgr, judging.CANDIDATE_SCORE)
+        for face in faces.find(bgr, CANDIDATE_SCORE)
         if abs(face.center[0] - wanted.x - wanted.w / 2) < wanted.w / 2
         and abs(face.center[1] - wanted.y - wanted.h / 2) < wanted.h / 2
     ]
     score = round(found[0].score, 2) if found else 0.0
-    return Check("frame.face", score, f">= {judging.CANDIDATE_SCORE:g}", passed=bool(found))
+    return Check("frame.face", score, f">= {CANDIDATE_SCORE:g}", passed=bool(found))
 
 
 def _save(picture: Image.Image, path: Path) -> Path:
@@ -150,19 +195,22 @@ def _save(picture: Image.Image, path: Path) -> Path:
     return path
 
 
-def _verdict_data(verdict: Verdict, measured: Measured, seen: Seen, intake: Intake) -> dict[str, Any]:
+def _verdict_data(judged: Judged) -> dict[str, Any]:
     """Return everything that was found out, for the review."""
+    measured, exposed, intake = judged.measured, judged.exposed, judged.intake
     return {
-        "accepted": verdict.accepted,
-        "reasons": list(verdict.reasons),
-        "disagreements": list(verdict.disagreements),
+        "accepted": judged.verdict.accepted,
+        "reasons": list(judged.verdict.reasons),
+        "disagreements": list(judged.verdict.disagreements),
         "cpu": {
             "persons": measured.persons,
             "share": round(measured.share, 3),
+            "face_px": measured.face_px,
             "main": measured.main.as_data() if measured.main else None,
-            "others": [one.as_data() for one in measured.others],
+            "others": [{"x": one.x, "y": one.y, "w": one.w, "h": one.h} for one in measured.others],
         },
-        "vision": seen.model_dump(mode="json"),
+        "vision": judged.seen.model_dump(mode="json") if judged.seen else None,
+        "nudity": None if exposed is None else asdict(exposed),
         "prompt_version": prompts.load("see_system").version,
         "file": {
             "width": intake.width,
@@ -174,9 +222,8 @@ def _verdict_data(verdict: Verdict, measured: Measured, seen: Seen, intake: Inta
     }
 
 
-def _crop_data(framing: Framing, intake: Intake) -> dict[str, Any]:
+def _crop_data(framing: Framing, to_file: float) -> dict[str, Any]:
     """Return where the frame lies, in pixels of the original file."""
-    to_file = intake.width / intake.picture.width
     window = framing.window
     place = Box(window.x * to_file, window.y * to_file, window.w * to_file, window.h * to_file)
     return place.as_data() | {"scale": round(framing.scale / to_file, 4), "beyond": round(framing.beyond, 4)}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,8 @@ from typing import Any
 from orchestrator.embedded.llm_judge import NotAPicture, look, picture_of
 from orchestrator.embedded.llm_shapes import Unfillable, fill
 from orchestrator.embedded.llm_writer import write_script
-from steps.external.faces import Faces
 
 _BLOCK = re.compile(r"<<<DATA\s*(\{.*?\})\s*DATA>>>", re.DOTALL)
-_own = threading.local()
 _POLITE = (
     "Good evening. I am Nightreel's preview engine: I judge pictures and write scripts when I am given a JSON schema, "
     "and I am not much of a talker otherwise."
@@ -90,7 +87,7 @@ def answer(question: Question, *, models_dir: Path) -> str:
     known: dict[str, Any] = {}
     if question.pictures:
         try:
-            known = look(_faces(models_dir), picture_of(question.pictures[-1]), told=told)
+            known = look(picture_of(question.pictures[-1]), told=told)
         except NotAPicture as error:
             raise BadRequest(str(error), param="messages") from error
     if question.schema is None:
@@ -101,14 +98,6 @@ def answer(question: Question, *, models_dir: Path) -> str:
         return json.dumps(fill(question.schema, known), ensure_ascii=False)
     except Unfillable as error:
         raise BadRequest(str(error), param="response_format") from error
-
-
-def _faces(models_dir: Path) -> Faces:
-    """Return this thread's own networks: loading them takes longer than using them, and they must not be shared."""
-    loaded: dict[Path, Faces] = _own.__dict__.setdefault("faces", {})
-    if models_dir not in loaded:
-        loaded[models_dir] = Faces(models_dir)
-    return loaded[models_dir]
 
 
 def _read_content(content: Any, texts: list[str], pictures: list[str]) -> None:

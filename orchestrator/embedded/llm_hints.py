@@ -1,4 +1,4 @@
-"""What the words of a caption say about the person in a picture: sex, childhood, nudity.
+"""What the words of a caption say about the person in a picture: sex, age, nudity, and how many there are.
 
 The embedded vision model cannot see these, so it reads the title, the sitter and the tags that it is told. Small word
 lists, French and English; no word, no opinion. They are kept apart because they are nothing but lists.
@@ -11,6 +11,7 @@ import unicodedata
 from typing import Literal
 
 Sex = Literal["female", "male", "unknown"]
+Age = Literal["child", "young", "old", "unknown"]
 
 
 def _words(text: str) -> frozenset[str]:
@@ -67,7 +68,19 @@ _CHILD = _words(
 )
 _CHILD_PHRASES = ("little girl", "petite fille", "petit garcon", "little boy", "young girl")
 _PERHAPS_CHILD = _words("girl")
+_OLD = _words(
+    "aged aieul aieule ancien elderly grandfather grandmother grand-mere grand-pere old veteran vieil vieillard "
+    "vieille vieux"
+)
+_YOUNG = _words("demoiselle girl jeune jouvenceau maiden mademoiselle miss mlle page young youth")
+_SEVERAL = _words(
+    "bal ball bathers baigneuses children cousines cousins couple crowd daughters deux double enfants family famille "
+    "filles foule freres girls group groupe joueurs lovers men musicians pair players sisters soeurs sons three trois "
+    "two women"
+)
+_PORTRAIT = _words("bildnis portrait portraits retrato ritratto self-portrait autoportrait")
 _NUDE = _words("baigneuse baigneuses bather bathers naked nu nude nudes nue nues nus odalisque")
+_A_CHILD = 0.5  # of `child_of`: surer than a guess
 
 
 def words_of(text: str) -> list[str]:
@@ -87,6 +100,30 @@ def sex_of(*texts: str) -> Sex:
                 if word in male:
                     return "male"
     return "unknown"
+
+
+def age_of(text: str) -> Age:
+    """Return the age that a caption names."""
+    if child_of(text) > _A_CHILD:
+        return "child"
+    words = words_of(text)
+    if _OLD.intersection(words):
+        return "old"
+    return "young" if _YOUNG.intersection(words) else "unknown"
+
+
+def is_of_several(text: str) -> bool:
+    """Tell whether a caption speaks of several people."""
+    return bool(_SEVERAL.intersection(words_of(text)))
+
+
+def portrait_of(*texts: str) -> float:
+    """Return how much captions speak for a portrait of one person, 0 to 0.5."""
+    joined = " ".join(texts)
+    if is_of_several(joined):
+        return 0.0
+    named = 0.2 if sex_of(*texts) != "unknown" else 0.0
+    return named + (0.3 if _PORTRAIT.intersection(words_of(joined)) else 0.0)
 
 
 def child_of(text: str) -> float:
