@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from steps.base import Context, Subject
+from steps.options import FinalOptions
 from steps.titles import Wording
+from steps.tracks import Track
 
 NOTICES = {
     "fr": "Réalisé avec une IA : la voix et le visage animé sont générés.",
@@ -20,16 +22,25 @@ NOTICES = {
 
 CARD_NOTICES = {"fr": "Portrait animé par IA", "en": "Portrait brought to life by AI"}
 
+MUSIC_WORDS = {"fr": "Musique :", "en": "Music:"}
+
 PREVIEW_NOTICES = {
     "fr": "Aperçu : fabriqué sans carte graphique, par des remplaçants des modèles.",
     "en": "Preview: made without a graphics card, by stand-ins for the models.",
 }
 
 
-def wording(context: Context) -> Wording:
-    """Return what the title card says."""
-    subject = context.subject
-    return Wording(subject.title, byline(subject), CARD_NOTICES.get(context.variant, CARD_NOTICES["en"]))
+def wording(context: Context, options: FinalOptions) -> Wording:
+    """Return what the title card of a version says; nothing where it has none."""
+    subject, notice_line = context.subject, card_notice(context)
+    if not options.title_card:
+        return Wording("", "", notice_line if options.disclosure == "card" else "")
+    return Wording(subject.title, byline(subject), notice_line if options.disclosure == "card" else "")
+
+
+def card_notice(context: Context) -> str:
+    """Return the short form of the notice, for the pictures."""
+    return CARD_NOTICES.get(context.variant, CARD_NOTICES["en"])
 
 
 def byline(subject: Subject) -> str:
@@ -45,22 +56,31 @@ def notice(context: Context) -> str:
     return " ".join(said)
 
 
-def container_tags(context: Context) -> dict[str, str]:
+def credits(context: Context, track: Track | None) -> list[str]:
+    """Return who has to be named beside the video: the painting's and the music's authors and licences."""
+    subject = context.subject
+    painting = f"{subject.title} ({byline(subject)})" if byline(subject) else subject.title
+    lines = [f"{painting}. {subject.licence}" if subject.licence else painting]
+    if track is not None:
+        lines.append(f"{MUSIC_WORDS.get(context.variant, MUSIC_WORDS['en'])} {track.credit}")
+    return lines
+
+
+def container_tags(context: Context, track: Track | None) -> dict[str, str]:
     """Return the metadata that goes into the file: what it shows, whose it is, how it was made."""
     subject = context.subject
-    credit = byline(subject)
     return {
         "title": subject.title,
         "artist": subject.artist or "",
         "date": str(subject.year or ""),
         "copyright": subject.licence or "",
         "comment": notice(context),
-        "description": f"{subject.title} ({credit})" if credit else subject.title,
+        "description": " – ".join(credits(context, track)),
         "genre": "preview" if context.options.preview else "",
     }
 
 
-def as_json(context: Context, measured: Mapping[str, Any]) -> str:
+def as_json(context: Context, track: Track | None, measured: Mapping[str, Any]) -> str:
     """Return the file that travels with the video."""
     subject = context.subject
     script = context.made["script"].data
@@ -75,6 +95,7 @@ def as_json(context: Context, measured: Mapping[str, Any]) -> str:
         "ai_generated": True,
         "preview": context.options.preview,
         "notice": notice(context),
+        "credits": credits(context, track),
         "script": script.get("text", ""),
         "sources": _articles(script),
         "captions": {"timing": context.made["subtitles"].data.get("timing", "")},

@@ -13,23 +13,29 @@ from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from steps import loop
 from steps.base import Check
 from steps.checks import at_least, at_most, between, refuse_failed
 from steps.errors import BadOutput
 from steps.external import ffmpeg, mp4
 from steps.external.cut import Picture
-from steps.external.media import packet_times
+from steps.external.media import all_tags, packet_times
 from steps.options import FinalOptions
 
-_SEAM_SLACK = 0.02  # SSIM below the least of neighbouring frames that still passes for one more frame
-_NEIGHBOURS = 10  # pairs of frames at each end that say what is usual
 _LEAST_INK = 0.003  # share of the captions' box that captions change
 _LOUDNESS_SLACK_LU = 1.0
 _PEAK_SLACK_DB = 0.05  # the meter rounds to 0.1
 
-Grey = NDArray[np.float64]
+TAGS = frozenset(
+    {
+        *("title", "artist", "date", "copyright", "comment", "description", "genre"),
+        # What a container says by itself.
+        *("major_brand", "minor_version", "compatible_brands", "encoder", "creation_time"),
+        *("language", "handler_name", "vendor_id"),
+    }
+)
+"""Names of all that a finished file may say about itself."""
 
 
 def inspect(video: Path, picture: Picture, *, options: FinalOptions) -> tuple[dict[str, Any], tuple[Check, ...]]:
@@ -46,8 +52,7 @@ def inspect(video: Path, picture: Picture, *, options: FinalOptions) -> tuple[di
     apart_s = abs(pictures_s - media.audio.duration_s)
     wanted = options.loudness_lufs
     must = (
-        *_format_checks(media.video, media.audio, picture),
-        *_layout_checks(video, picture),
+        *file_checks(video, picture),
         at_most("final.ends_together", apart_s, round(1 / picture.fps, 4), unit="s"),
         between(
             "final.loudness",
@@ -59,15 +64,38 @@ def inspect(video: Path, picture: Picture, *, options: FinalOptions) -> tuple[di
         at_most("final.true_peak", loudness.true_peak_dbtp, options.true_peak_dbtp + _PEAK_SLACK_DB, unit="dBTP"),
     )
     refuse_failed(must, what="the finished video")
-    seam, usual = seam_ssim(video, duration_s=pictures_s)
+    seam, usual = loop.seam_ssim(video, duration_s=pictures_s, fps=picture.fps)
+    heard = loop.sound_seam(ffmpeg.read_samples(video, rate_hz=loop.RATE_HZ), video_s=pictures_s)
     data = {
         "duration_s": round(pictures_s, 3),
         "loudness_lufs": loudness.integrated_lufs,
         "true_peak_dbtp": loudness.true_peak_dbtp,
         "seam_ssim": round(seam, 4),
+        "sound_seam_gap_s": round(heard.gap_s, 4),
         "size_bytes": video.stat().st_size,
     }
-    return data, (*must, at_least("final.loop_seam", seam, usual - _SEAM_SLACK, unit="SSIM"))
+    return data, (*must, loop.seam_check(seam, usual), *heard.checks())
+
+
+def inspect_version(video: Path, picture: Picture, *, name: str) -> None:
+    """Look at what may differ in a further version: its pictures; the sound is the first one's.
+
+    Raises:
+        BadOutput: the file is not what was ordered.
+    """
+    refuse_failed(file_checks(video, picture), what=f"the version {name!r} of the finished video")
+
+
+def file_checks(video: Path, picture: Picture) -> tuple[Check, ...]:
+    """Compare a file with what platforms take and what it may tell."""
+    media = ffmpeg.probe(video)
+    if media.video is None or media.audio is None:
+        raise BadOutput("the finished video lacks pictures or sound", path=str(video))
+    return (
+        *_format_checks(media.video, media.audio, picture),
+        *_layout_checks(video, picture),
+        _told(video),
+    )
 
 
 def caption_ink(video: Path, plain: Path, moments: Sequence[tuple[float, float]]) -> Check:
@@ -87,47 +115,15 @@ def caption_ink(video: Path, plain: Path, moments: Sequence[tuple[float, float]]
     return found
 
 
-def seam_ssim(video: Path, *, duration_s: float) -> tuple[float, float]:
-    """Return how alike the last and the first frame are, and how alike neighbouring frames at both ends are at least.
-
-    Both as SSIM, 1 for the same picture; of the neighbours the 5th percentile. The card has not come yet in the frames
-    that are looked at, so nothing but the loop is compared.
-    """
-    frames = ends_of(video, duration_s=duration_s)
-    usual = [ssim(one, other) for end in frames for one, other in pairwise(end)]
-    return ssim(frames[1][-1], frames[0][0]), float(np.percentile(usual, 5)) if usual else 1.0
-
-
-def ends_of(video: Path, *, duration_s: float) -> tuple[list[Grey], list[Grey]]:
-    """Return the first and the last frames of a video, small and grey."""
-    found = ffmpeg.probe(video).video
-    step_s = 1 / found.fps if found is not None and found.fps else 1 / 24
-    head = [_grey(image) for image in ffmpeg.frames_between(video, 0.0, min(5 * step_s, duration_s))]
-    tail = [_grey(image) for image in ffmpeg.frames_between(video, max(0.0, duration_s - _NEIGHBOURS * step_s), None)]
-    return head, tail
-
-
-def ssim(one: Grey, other: Grey) -> float:
-    """Return the mean structural similarity of two grey pictures, 0..255.
-
-    Source: Wang, Bovik, Sheikh and Simoncelli, 2004; Gaussian window of 11 pixels, sigma 1.5.
-    """
-
-    def blur(image: Grey) -> Grey:
-        return np.asarray(cv2.GaussianBlur(image, (11, 11), 1.5), dtype=np.float64)
-
-    mean_one, mean_other = blur(one), blur(other)
-    spread_one = blur(one * one) - mean_one**2
-    spread_other = blur(other * other) - mean_other**2
-    shared = blur(one * other) - mean_one * mean_other
-    light, contrast = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    above = (2 * mean_one * mean_other + light) * (2 * shared + contrast)
-    below = (mean_one**2 + mean_other**2 + light) * (spread_one + spread_other + contrast)
-    return float((above / below).mean())
+def _told(video: Path) -> Check:
+    """Check that the file tells what we wrote into it and nothing else: no graph, no prompt, no path."""
+    foreign = sorted({name for name, _ in all_tags(video)} - TAGS)
+    return Check("final.told", ", ".join(foreign) or "title and licence", "title and licence", passed=not foreign)
 
 
 def _format_checks(video: ffmpeg.VideoStream, audio: ffmpeg.AudioStream, picture: Picture) -> list[Check]:
     found = (
+        ("final.colours", " ".join(video.colours), "bt709 bt709 bt709 tv"),
         ("final.size", f"{video.width}x{video.height}", f"{picture.width}x{picture.height}"),
         ("final.codec", f"{video.codec} {video.profile} {video.pixel_format}".lower(), "h264 high yuv420p"),
         ("final.pixel_shape", str(video.sar), "1"),
@@ -155,8 +151,3 @@ def _ink(drawn: ffmpeg.Image, plain: ffmpeg.Image) -> float:
     small = [cv2.resize(image, (270, 480), interpolation=cv2.INTER_AREA) for image in (drawn, plain)]
     difference = np.abs(small[0].astype(np.int16) - small[1])[264:350, 15:225]
     return float((difference.max(axis=2) > 60).mean())
-
-
-def _grey(image: ffmpeg.Image) -> Grey:
-    small = cv2.resize(image, (270, 480), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.float64)

@@ -6,25 +6,41 @@ would blur its letters, and encode them twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from steps import about, deliverable, fonts, titles
+from steps import about, deliverable, fonts, joins, titles
 from steps.base import Check, Context, LocalStep, Result
 from steps.checks import at_most
-from steps.errors import InvalidInput
-from steps.external import cut, ffmpeg
-from steps.external.cut import Clip, Picture
-from steps.footage import difference
+from steps.errors import DiskFull, InvalidInput, ProgramFailed
+from steps.external import cut, encoders, ffmpeg
+from steps.external.cut import Clip, Picture, Version
+from steps.footage import read_picture
+from steps.options import FinalOptions
+from steps.rotation import Request
 from steps.soundtrack import Places, Soundtrack, make_soundtrack
-from steps.thumbnail import best_moment
-from steps.titles import Lettering, Wording
+from steps.thumbnail import Moment, best_moment
+from steps.titles import Lettering
 from steps.workfiles import write_text
 
 MOST_JOIN_DIFFERENCE = 12.0
 """Levels between the pictures that meet at a join; the same scene in other colours has 10, another one 40."""
 
+MOST_COLOUR_STEP = 2.5
+"""Levels by which the mean colour may change from one finished picture to the next at a join; 3 are seen."""
+
 _CAPTIONS_LOOKED_AT = 2
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """The pictures that were made."""
+
+    files: Mapping[str, Path]  # artifact name of the version -> MP4 without sound
+    picture: Picture
+    joins: Sequence[joins.Join]
+    passed_over: tuple[str, ...]  # encoders that were not used, with the reason
 
 
 class FinalVideo(LocalStep):
@@ -42,31 +58,41 @@ class FinalVideo(LocalStep):
         Raises:
             InvalidInput: a clip without pictures, or a silent speech.
             BadOutput: the video is not what platforms take; the measured values are its facts.
-            ResourceMissing: no font, or no usable music in the owner's folder.
+            ResourceMissing: no font, or no folder of music where the owner names one.
             ProgramFailed, ProgramTimedOut, DiskFull: FFmpeg did not get through.
         """
+        options, fps = context.options.final, context.options.video.fps
         clips = clips_of(context)
-        fps = context.options.video.fps
         places = Places(clips[0].frames / fps, sum(clip.frames for clip in clips) / fps)
         lettering = _lettering(context)
-        wording = about.wording(context)
         folder = fonts.place([lettering.title, lettering.small], work=context.work)
-        joined, picture = _pictures(context, clips, wording, lettering, places=places, folder=folder)
-        sound = make_soundtrack(
-            context.file("audio", "speech"), places, work=context.work, options=context.options.final, seed=context.seed
-        )
-        out = cut.mux(joined, sound.path, about.container_tags(context), out=context.work / "video.mp4")
-        data, checks = deliverable.inspect(out, picture, options=context.options.final)
-        data |= {"encoder": f"libx264 {picture.preset} crf {picture.crf}", "music": sound.music}
+        sound = _sound(context, places)
+        made = _pictures(context, clips, lettering, places=places, folder=folder)
+        tags = about.container_tags(context, sound.track)
+        videos = {
+            name: cut.mux(path, sound.path, tags, out=context.work / f"{name}.mp4") for name, path in made.files.items()
+        }
+        data, checks = deliverable.inspect(videos["video"], made.picture, options=options)
+        for name in list(videos)[1:]:
+            deliverable.inspect_version(videos[name], made.picture, name=name)
+        moment = best_moment(context.file("script_video", "clip"), models_dir=context.options.models_dir)
+        data |= {
+            "encoder": made.picture.described,
+            "encoders_passed_over": list(made.passed_over),
+            "versions": list(videos)[1:],
+            "thumbnail": {"at_s": round(places.speech_at_s + moment.time_s, 3), **moment.as_data()},
+            **sound.data(),
+        }
         checks = (
             *checks,
-            *_caption_checks(context, out, places),
-            *join_checks(clips),
-            *_overlay_checks(wording, lettering, sound),
+            *_caption_checks(context, videos["video"], places),
+            *_join_checks(made.joins, videos["video"], clips, fps=fps),
+            *_lettering_checks(context, lettering),
+            *sound.checks(options),
         )
-        described = write_text(context.work / "metadata.json", about.as_json(context, data))
-        thumbnail = _thumbnail(context, wording, lettering, folder)
-        return Result({"video": out, "thumbnail": thumbnail, "metadata": described}, data, checks)
+        described = write_text(context.work / "metadata.json", about.as_json(context, sound.track, data))
+        thumbnail = _thumbnail(context, moment, lettering, folder)
+        return Result({**videos, "thumbnail": thumbnail, "metadata": described}, data, checks)
 
 
 def clips_of(context: Context) -> list[Clip]:
@@ -89,35 +115,84 @@ def clips_of(context: Context) -> list[Clip]:
     return clips
 
 
-def join_checks(clips: Sequence[Clip]) -> list[Check]:
-    """Measure how far the pictures that meet at each join are apart; recorded, as another cut would not mend it."""
-    checks = []
-    for number, name in enumerate(("to_talk", "to_outro", "to_start")):
-        before, after = clips[number], clips[(number + 1) % len(clips)]
-        apart = difference(ffmpeg.last_frame(before.path), ffmpeg.frame_at(after.path, 0.0))
-        checks.append(at_most(f"final.join_{name}", apart, MOST_JOIN_DIFFERENCE, unit="levels"))
-    return checks
+def _sound(context: Context, places: Places) -> Soundtrack:
+    mood = str(context.made["script"].data.get("mood") or "cheeky")
+    return make_soundtrack(
+        context.file("audio", "speech"),
+        places,
+        work=context.work,
+        options=context.options.final,
+        request=Request(context.subject.item_id, context.variant, context.seed, mood),
+        state_dir=context.options.state_dir,
+    )
 
 
-def _pictures(
-    context: Context, clips: Sequence[Clip], wording: Wording, lettering: Lettering, *, places: Places, folder: str
-) -> tuple[Path, Picture]:
-    """Write the scripts that are drawn, and cut the pictures."""
+def _pictures(context: Context, clips: Sequence[Clip], lettering: Lettering, *, places: Places, folder: str) -> _Cut:
+    """Write the scripts that are drawn, and cut the pictures of all versions in one run."""
     video, final = context.options.video, context.options.final
     captions = context.file("subtitles", "ass").read_text(encoding="utf-8")
     write_text(context.work / "captions.ass", captions)
-    card = titles.card(wording, final.watermark, lettering, talk_at_s=places.speech_at_s, total_s=places.total_s)
-    write_text(context.work / "titles.ass", card)
-    picture = Picture(video.output_width, video.output_height, video.fps, final.preset, final.crf)
-    return cut.join(clips, "titles.ass", picture, fonts=folder, out=context.work / "picture.mp4"), picture
+    versions = {}
+    for name, options in _versions(final).items():
+        script = titles.card(
+            about.wording(context, options),
+            options.watermark,
+            lettering,
+            talk_at_s=places.speech_at_s,
+            total_s=places.total_s,
+            standing=about.card_notice(context) if options.disclosure == "always" else "",
+        )
+        write_text(context.work / f"titles.{name}.ass", script)
+        versions[name] = Version(f"titles.{name}.ass", context.work / f"picture.{name}.mp4")
+    last = context.made["script_video"].files.get("last_frame")
+    matched, measured = joins.matched(clips, fps=video.fps, last={1: read_picture(last)} if last is not None else {})
+    size = {"width": video.output_width, "height": video.output_height, "fps": video.fps}
+    choice = encoders.choose(final.encoder, **size)
+    picture = Picture(**size, preset=final.preset, crf=final.crf, max_mbps=final.max_mbps, encoder=choice.name)
+    try:
+        cut.join(matched, list(versions.values()), picture, fonts=folder)
+    except DiskFull:
+        raise
+    except ProgramFailed as error:
+        if choice.name == encoders.SOFTWARE:
+            raise
+        # The card may be full or gone: the night's videos are worth more than the CPU that it saves.
+        encoders.give_up(choice.name, str(error).splitlines()[0][:160])
+        return _pictures(context, clips, lettering, places=places, folder=folder)
+    return _Cut({name: one.out for name, one in versions.items()}, picture, measured, choice.passed_over)
 
 
-def _thumbnail(context: Context, wording: Wording, lettering: Lettering, folder: str) -> Path:
+def _versions(final: FinalOptions) -> dict[str, FinalOptions]:
+    """Return the settings of each version by the name of its artifact, the main one first."""
+    return {"video": final, **{f"video_{name}": final.version(name) for name in final.versions}}
+
+
+def _join_checks(found: Sequence[joins.Join], video: Path, clips: Sequence[Clip], *, fps: int) -> list[Check]:
+    """Say how far the pictures at each join were apart, and what of it is left in the finished video.
+
+    Recorded, as another cut would not mend it.
+    """
+    checks = []
+    at = 0
+    for join, clip in zip(found, clips, strict=True):
+        at += clip.frames
+        checks.append(at_most(f"final.join_{join.name}", join.apart, MOST_JOIN_DIFFERENCE, unit="levels"))
+        if at < sum(clip.frames for clip in clips):
+            step, beside = joins.steps_at(video, at, fps=fps)
+            most = max(MOST_COLOUR_STEP, 1.5 * beside)
+            checks.append(at_most(f"final.step_{join.name}", step, round(most, 2), unit="levels"))
+    return checks
+
+
+def _thumbnail(context: Context, moment: Moment, lettering: Lettering, folder: str) -> Path:
     clip = context.file("script_video", "clip")
-    write_text(context.work / "cover.ass", titles.cover(Wording(wording.title, wording.byline), lettering))
-    moment = best_moment(clip, models_dir=context.options.models_dir)
+    subject = context.subject
+    write_text(
+        context.work / "cover.ass", titles.cover(titles.Wording(subject.title, about.byline(subject)), lettering)
+    )
     size = (lettering.width, lettering.height)
-    return cut.still(clip, moment, "cover.ass", fonts=folder, size=size, out=context.work / "thumbnail.jpg")
+    out = context.work / "thumbnail.jpg"
+    return cut.still(clip, moment.time_s, "cover.ass", fonts=folder, size=size, out=out)
 
 
 def _lettering(context: Context) -> Lettering:
@@ -142,15 +217,7 @@ def _caption_checks(context: Context, video: Path, places: Places) -> list[Check
     return [deliverable.caption_ink(video, clip, [(places.speech_at_s + here, here) for here in picked])]
 
 
-def _overlay_checks(wording: Wording, lettering: Lettering, sound: Soundtrack) -> list[Check]:
-    """Record what was left out so that the video could be made all the same."""
-    lost = titles.unwritable(wording, lettering)
-    return [
-        Check("final.title_letters", lost or "all", "all that the font can write", passed=not lost),
-        Check(
-            "final.music_files",
-            "; ".join(sound.passed_over) or "all usable",
-            "all usable",
-            passed=not sound.passed_over,
-        ),
-    ]
+def _lettering_checks(context: Context, lettering: Lettering) -> list[Check]:
+    """Record which letters were left out so that the video could be made all the same."""
+    lost = titles.unwritable(about.wording(context, context.options.final), lettering)
+    return [Check("final.title_letters", lost or "all", "all that the font can write", passed=not lost)]

@@ -23,15 +23,19 @@ RATE_HZ = 24_000
 
 SHORTEST_S, LONGEST_S = 0.5, 600.0
 
-_BAR_S = 3.1  # a slow walk: four beats at 77 a minute
 _BEATS = 8  # plucked notes a bar
 
 # Chords as semitones above the key's tonic; each cycle comes home by itself.
-_CYCLES = (
+_MAJOR = (
     ((0, 4, 7, 11, 14), (9, 12, 16, 19, 23), (5, 9, 12, 16, 19), (7, 11, 14, 17, 21)),  # I  vi  IV  V
     ((9, 12, 16, 19, 23), (5, 9, 12, 16, 19), (0, 4, 7, 11, 14), (7, 11, 14, 16, 21)),  # vi IV  I   V
     ((0, 4, 7, 11, 14), (4, 7, 11, 14, 19), (5, 9, 12, 16, 19), (5, 8, 12, 14, 19)),  # I  iii IV  iv
     ((0, 4, 7, 14, 16), (5, 9, 12, 16, 19), (2, 5, 9, 12, 16), (7, 11, 14, 17, 21)),  # I  IV  ii  V
+)
+_MINOR = (
+    ((0, 3, 7, 10, 14), (8, 12, 15, 19, 22), (3, 7, 10, 15, 19), (10, 14, 17, 20, 22)),  # i  VI III VII
+    ((0, 3, 7, 12, 14), (5, 8, 12, 15, 20), (8, 12, 15, 19, 24), (7, 10, 14, 17, 22)),  # i  iv VI  v
+    ((0, 3, 7, 10, 15), (10, 14, 17, 22, 26), (8, 12, 15, 19, 22), (5, 8, 12, 15, 19)),  # i  VII VI iv
 )
 _PATTERNS = ((0, 2, 4, 3, 1, 3, 4, 2), (0, 3, 2, 4, 1, 4, 2, 3), (0, 1, 2, 4, 3, 2, 4, 1))
 _KEYS = (-5, -3, -2, 0, 2, 3)  # semitones from C4
@@ -41,8 +45,30 @@ Mono = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class _Manner:
+    """How a mood is played."""
+
+    bar_s: float  # four beats; 3.1 is a slow walk
+    cycles: tuple[tuple[tuple[int, ...], ...], ...]
+    pads: float  # how loud the long chords are, 1 as usual; likewise the plucked notes
+    plucks: float
+
+
+MANNERS = {
+    "cheeky": _Manner(2.6, _MAJOR, 0.8, 1.3),
+    "tender": _Manner(3.2, _MAJOR, 1.0, 1.0),
+    "proud": _Manner(2.9, _MAJOR, 1.3, 0.9),
+    "solemn": _Manner(3.7, _MINOR, 1.4, 0.5),
+    "melancholic": _Manner(3.4, _MINOR, 1.0, 0.9),
+}
+"""The moods of a script; what is not among them is played as the first one."""
+
+
+@dataclass(frozen=True)
 class _Score:
     """What is played: the choices that the seed makes."""
+
+    manner: _Manner
 
     tonic: int  # semitones from C4
     cycle: tuple[tuple[int, ...], ...]
@@ -50,13 +76,13 @@ class _Score:
     bars: int
 
 
-def write_loop(path: Path, *, duration_s: float, seed: int) -> Path:
-    """Write a loop as a WAV, 16 bits, stereo. The same length and seed give the same bytes.
+def write_loop(path: Path, *, duration_s: float, seed: int, mood: str = "cheeky") -> Path:
+    """Write a loop as a WAV, 16 bits, stereo. The same length, seed and mood give the same bytes.
 
     Raises:
         DiskFull: no room for it.
     """
-    loop = compose(duration_s, seed=seed)
+    loop = compose(duration_s, seed=seed, mood=mood)
     with partial(path) as beside, wave.open(str(beside), "wb") as file:
         file.setnchannels(2)
         file.setsampwidth(2)
@@ -65,7 +91,7 @@ def write_loop(path: Path, *, duration_s: float, seed: int) -> Path:
     return path
 
 
-def compose(duration_s: float, *, seed: int) -> NDArray[np.float32]:
+def compose(duration_s: float, *, seed: int, mood: str = "cheeky") -> NDArray[np.float32]:
     """Return a loop of exactly some length: float32 (n, 2), stereo at RATE_HZ, peaks at 0.5.
 
     Takes about a second for half a minute.
@@ -73,29 +99,32 @@ def compose(duration_s: float, *, seed: int) -> NDArray[np.float32]:
     Args:
         duration_s: SHORTEST_S .. LONGEST_S; the loop's end flows into its beginning.
         seed: Key, chords and pattern follow from it.
+        mood: One of MANNERS: tempo, major or minor, and what stands in front.
     """
     if not SHORTEST_S <= duration_s <= LONGEST_S:
         raise ValueError(f"a loop of {duration_s} s: expected {SHORTEST_S} to {LONGEST_S}")
     rng = np.random.default_rng(seed)
+    manner = MANNERS.get(mood, MANNERS["cheeky"])
     score = _Score(
+        manner,
         tonic=int(rng.choice(_KEYS)),
-        cycle=_CYCLES[int(rng.integers(len(_CYCLES)))],
+        cycle=manner.cycles[int(rng.integers(len(manner.cycles)))],
         pattern=_PATTERNS[int(rng.integers(len(_PATTERNS)))],
-        bars=_bars(duration_s),
+        bars=_bars(duration_s, manner.bar_s),
     )
     total = round(duration_s * RATE_HZ)
-    dry = _pads(score, total) + _plucks(score, total, rng) + _bass(score, total)
+    dry = manner.pads * _pads(score, total) + manner.plucks * _plucks(score, total, rng) + _bass(score, total)
     mixed = dry + 0.35 * _echo(dry, rng)
     return np.asarray(0.5 * mixed / np.abs(mixed).max(), dtype=np.float32)
 
 
-def _bars(duration_s: float) -> int:
+def _bars(duration_s: float, bar_s: float) -> int:
     """Choose how many bars fill the time: cycles of four if their tempo stays near a walk, else pairs, else any."""
     for unit in (4, 2, 1):
-        count = max(unit, unit * round(duration_s / _BAR_S / unit))
-        if 0.8 <= duration_s / count / _BAR_S <= 1.25:
+        count = max(unit, unit * round(duration_s / bar_s / unit))
+        if 0.8 <= duration_s / count / bar_s <= 1.25:
             return count
-    return max(1, round(duration_s / _BAR_S))
+    return max(1, round(duration_s / bar_s))
 
 
 def _chord_times(score: _Score, total: int) -> list[tuple[tuple[int, ...], int, int]]:

@@ -1,36 +1,24 @@
 """The one sound track of a video: the speech at its place, and music under it that makes way.
 
-Which music is a decision of this module; how sounds are mixed, levelled and encoded is `external/mixing.py`'s.
+Which music is decided by `rotation.py` from what `tracks.py` finds, or made by `music.py`; how sounds are mixed,
+levelled and encoded is `external/mixing.py`'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from steps import music
-from steps.errors import ResourceMissing, StepError
+from steps import music, rotation
+from steps.base import Check
 from steps.external import mixing
-from steps.external.loudness import measure_loudness
-from steps.external.mixing import Levels, Track
+from steps.external.mixing import Levels, Master
 from steps.options import FinalOptions
+from steps.rotation import Chosen, Request
+from steps.tracks import Track, read_library
 
-SUFFIXES = frozenset({".mp3", ".wav", ".flac", ".ogg", ".opus", ".m4a", ".aac"})
 OWN_LOOP = "own loop"
-
-
-@dataclass(frozen=True)
-class Soundtrack:
-    """The finished sound."""
-
-    path: Path  # AAC in MP4; in step with the pictures without an edit list
-    loudness_lufs: float  # of that file; likewise the peak
-    true_peak_dbtp: float
-    music: str  # name of the file, or OWN_LOOP
-    passed_over: tuple[str, ...] = ()  # music files that could not be used, with the reason
 
 
 @dataclass(frozen=True)
@@ -41,67 +29,96 @@ class Places:
     total_s: float
 
 
-def make_soundtrack(speech: Path, places: Places, *, work: Path, options: FinalOptions, seed: int) -> Soundtrack:
-    """Mix, level and encode the sound of one video. Blocks: about 5 s for half a minute.
+@dataclass(frozen=True)
+class Soundtrack:
+    """The finished sound."""
+
+    master: Master
+    track: Track | None  # None: our own loop
+    mood: str
+    chosen: Chosen
+
+    @property
+    def path(self) -> Path:
+        """Return the file: AAC in MP4, in step with the pictures without an edit list."""
+        return self.master.path
+
+    @property
+    def music(self) -> str:
+        """Return the name of the music's file, or OWN_LOOP."""
+        return self.track.path.name if self.track is not None else OWN_LOOP
+
+    def data(self) -> dict[str, Any]:
+        """Return what the report and the metadata say about it."""
+        track = self.track
+        stated = {} if track is None else {"title": track.title, "author": track.author, "licence": track.licence}
+        return {
+            "music": self.music,
+            "music_mood": self.mood,
+            "music_stated": stated,
+            "loudness_mode": self.master.levelling,
+            "peaks_held_db": self.master.held_db,
+        }
+
+    def checks(self, options: FinalOptions) -> list[Check]:
+        """Return what was passed over, and what was done to reach the loudness; recorded, not refused."""
+        passed_over, master = self.chosen.passed_over, self.master
+        mode = "linear" if master.levelling == "linear" else f"highest peaks held down by {master.held_db:g} dB"
+        found = [
+            Check("final.music_files", "; ".join(passed_over) or "all usable", "all usable", passed=not passed_over),
+            # Never `loudnorm`'s dynamic mode: its result is thrown away. A limiter that takes off more than this is
+            # heard as hoarseness.
+            Check("final.levelling", mode, "linear, or peaks held by <= 9 dB", passed=master.held_db <= 9),
+        ]
+        if options.music is not None:
+            again = self.chosen.again
+            own = self.track is None
+            found.append(
+                Check(
+                    "final.music_turn",
+                    "our own loop, as no track can be used" if own else "the same again" if again else "another",
+                    "another than in the videos beside it",
+                    passed=not (again or own),
+                )
+            )
+        return found
+
+
+def make_soundtrack(
+    speech: Path, places: Places, *, work: Path, options: FinalOptions, request: Request, state_dir: Path | None = None
+) -> Soundtrack:
+    """Mix, level and encode the sound of one video. Blocks: about 3 s for half a minute.
+
+    A folder of music in which nothing can be used leads to our own loop, and a check that says so: the night's videos
+    are worth more than its music.
+
+    Args:
+        speech: What is said.
+        places: Where it lies.
+        work: The folder to work in.
+        options: Folder of music, and levels.
+        request: Whose music it is.
+        state_dir: Where the choice is remembered.
 
     Raises:
         InvalidInput: the speech is silent or empty.
         BadOutput: the speech cannot be read, or the loudness cannot be reached.
-        ResourceMissing: there is no usable file in the owner's music folder.
+        ResourceMissing: there is no such folder of music.
         ProgramFailed, ProgramTimedOut, DiskFull: FFmpeg did not get through.
     """
-    passed_over: tuple[str, ...] = ()
-    if options.music is None:
+    chosen = Chosen(None, ())
+    if options.music is not None:
+        library = read_library(options.music)
+        chosen = rotation.choose(library, request, heard_s=places.total_s, state_dir=state_dir)
+    if chosen.track is None:
         # As long as the video, so that both begin again together.
-        shortest_s = max(places.total_s, music.SHORTEST_S)
-        chosen = music.write_loop(work / "loop.wav", duration_s=min(shortest_s, music.LONGEST_S), seed=seed)
-        name = OWN_LOOP
+        loop_s = min(max(places.total_s, music.SHORTEST_S), music.LONGEST_S)
+        path = music.write_loop(work / "loop.wav", duration_s=loop_s, seed=request.seed, mood=request.mood)
     else:
-        chosen, passed_over = choose(options.music, seed=seed)
-        name = chosen.name
+        path = chosen.track.path
     levels = Levels(options.loudness_lufs, options.music_lufs, options.true_peak_dbtp)
-    is_circle = name == OWN_LOOP and places.total_s <= music.LONGEST_S
-    track = Track(speech, places.speech_at_s, chosen, is_circle, places.total_s)
+    is_circle = chosen.track is None and places.total_s <= music.LONGEST_S
+    track = mixing.Track(speech, places.speech_at_s, path, is_circle, places.total_s, chosen.loudness)
     mixed = mixing.mix(track, levels, work=work)
     master = mixing.master(mixed, levels, duration_s=places.total_s, work=work)
-    return Soundtrack(master.path, master.loudness.integrated_lufs, master.loudness.true_peak_dbtp, name, passed_over)
-
-
-def choose(folder: Path, *, seed: int) -> tuple[Path, tuple[str, ...]]:
-    """Return one usable music file of the owner's, by the seed, and what was passed over on the way to it.
-
-    One damaged file among many must not cost a night its videos.
-
-    Args:
-        folder: A folder of music files, or one file.
-        seed: The same seed and folder give the same file.
-
-    Raises:
-        ResourceMissing: nothing there can be used; the message says why for each file.
-    """
-    names = sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES) if folder.is_dir() else [folder]
-    passed_over: list[str] = []
-    for path in _in_turn(names, seed):
-        reason = _unusable(path)
-        if reason is None:
-            return path, tuple(passed_over)
-        passed_over.append(f"{path.name}: {reason}")
-    raise ResourceMissing(
-        f"final.music: no usable music in {folder}: {'; '.join(passed_over[:6]) or 'it has no music files'}. Put "
-        f"files there ({', '.join(sorted(SUFFIXES))}), or leave the setting empty for our own loop",
-        folder=str(folder),
-    )
-
-
-def _in_turn(paths: list[Path], seed: int) -> Iterator[Path]:
-    order = np.random.default_rng(seed).permutation(len(paths))
-    return (paths[int(index)] for index in order)
-
-
-def _unusable(path: Path) -> str | None:
-    """Return why a music file cannot be used, or None."""
-    try:
-        heard = measure_loudness(path)
-    except StepError as error:
-        return str(error)
-    return f"it is silent ({heard.integrated_lufs} LUFS)" if heard.is_silent else None
+    return Soundtrack(master, chosen.track, request.mood, chosen)

@@ -24,6 +24,7 @@ _LEFT, _BAR, _INDENT = 72, 7, 30
 _LOW, _ABOVE_CAPTIONS, _COVER_LOW = 1350, 1120, 1500  # where the card's last line ends
 _TITLE, _BYLINE, _NOTICE = 94, 54, 36
 _COVER_TITLE = 118
+_MARK, _STANDING = 38, 30
 _LINE = 1.04
 _MOST_LINES = 4
 _SMALLEST = 0.5  # of a title's usual size; a longer one is cut
@@ -65,8 +66,10 @@ class _Line:
     y: float  # top, pixels
 
 
-def card(wording: Wording, watermark: str, lettering: Lettering, *, talk_at_s: float, total_s: float) -> str:
-    """Return the ASS script of a whole video: the card at its start, and the mark as long as it lasts.
+def card(
+    wording: Wording, watermark: str, lettering: Lettering, *, talk_at_s: float, total_s: float, standing: str = ""
+) -> str:
+    """Return the ASS script of a whole video: the card at its start, and what stands in the corner as long as it lasts.
 
     Args:
         wording: Data from outside.
@@ -74,15 +77,19 @@ def card(wording: Wording, watermark: str, lettering: Lettering, *, talk_at_s: f
         lettering: Fonts and size.
         talk_at_s: When captions may come.
         total_s: Length of the video.
+        standing: A line that stays below the mark; none if empty.
     """
     is_gone_before_captions = talk_at_s - CARD_FROM_S >= SHORTEST_CARD_S
     until_s = min(CARD_TO_S, talk_at_s) if is_gone_before_captions else CARD_TO_S
     low = _LOW if is_gone_before_captions else _ABOVE_CAPTIONS
     events = list(_card_events(wording, lettering, low=low, title_size=_TITLE, span_s=(CARD_FROM_S, until_s)))
-    mark = writable(watermark, lettering.small)
-    if mark:
-        x, y = round(SAFE_BOX[0] * lettering.width), round(SAFE_BOX[1] * lettering.height)
-        events.append(ass.Event(0.0, total_s + 1, "mark", rf"{{\an7\pos({x},{y})}}{ass.escape(mark)}", 2))
+    x, y = round(SAFE_BOX[0] * lettering.width), round(SAFE_BOX[1] * lettering.height)
+    for text, size in ((watermark, _MARK), (standing, _STANDING)):
+        shown = writable(text, lettering.small)
+        if shown:
+            tags = rf"{{\an7\pos({x},{y})\fs{size * lettering.scale:.1f}}}"
+            events.append(ass.Event(0.0, total_s + 1, "mark", tags + ass.escape(shown), 2))
+            y += round(size * lettering.scale * _LINE)
     return ass.document(_styles(lettering), events, width=lettering.width, height=lettering.height)
 
 
@@ -218,5 +225,5 @@ def _styles(lettering: Lettering) -> Sequence[ass.Style]:
         written("title", title, "#FFFFFF"),
         written("byline", small, _CREAM),
         written("notice", small, _CREAM, 0.85),
-        ass.Style("mark", small, 38 * scale, outline=1.4 * scale, opacity=0.5, outline_opacity=0.4),
+        ass.Style("mark", small, _MARK * scale, outline=1.4 * scale, opacity=0.5, outline_opacity=0.4),
     )

@@ -6,20 +6,43 @@ that comes from outside is ever part of an argument or a filter.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from steps.external import ffmpeg_program
+from steps.external import encoders, ffmpeg_program
+from steps.external.encoders import Picture as Picture
 from steps.external.media import opened, probe
 from steps.workfiles import partial, write_text
 
 BLEND_FRAMES = 4
 """How long the edge of a clip is blended into the next one: enough to hide a step in colour, too short to be seen."""
 
-_BT709 = {"colorspace": "bt709", "color_primaries": "bt709", "color_trc": "bt709", "color_range": "tv"}
+_COLOURS = {"color_primaries": "bt709", "color_trc": "bt709", "colorspace": "bt709", "range": "tv"}
 _UNTAGGED = 2  # AVCOL_SPC_UNSPECIFIED
+
+
+@dataclass(frozen=True)
+class Match:
+    """What carries one end of a clip over to the picture that it meets there. It wears off within `frames`."""
+
+    frames: int
+    gains: tuple[float, float, float] = (1.0, 1.0, 1.0)  # of Y, U, V; 8 bits, BT.709, limited range
+    offsets: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: tuple[float, float] = (1.0, 1.0)  # part of the picture's width and height that is shown; 1: all of it
+    shift: tuple[float, float] = (0.0, 0.0)  # of that part's middle, as shares of width and height
+
+    @property
+    def colours(self) -> bool:
+        """Whether it changes colours."""
+        return (self.gains, self.offsets) != ((1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+
+    @property
+    def moves(self) -> bool:
+        """Whether it changes size or place."""
+        return (self.scale, self.shift) != ((1.0, 1.0), (0.0, 0.0))
 
 
 @dataclass(frozen=True)
@@ -30,21 +53,20 @@ class Clip:
     frames: int  # how many are used, from `skip` on
     skip: int = 0  # frames left out at its start, because the clip before ends with them
     captions: str | None = None  # plain name of an ASS script drawn into it
+    head: Match | None = None  # to the clip before
+    tail: Match | None = None  # to the clip after; head and tail do not overlap
 
 
 @dataclass(frozen=True)
-class Picture:
-    """What comes out."""
+class Version:
+    """One file that is made of the same pictures."""
 
-    width: int
-    height: int
-    fps: int
-    preset: str
-    crf: int
+    overlay: str  # plain name of an ASS script for the whole video
+    out: Path
 
 
-def join(clips: Sequence[Clip], overlay: str, picture: Picture, *, fonts: str, out: Path) -> Path:
-    """Join clips frame for frame at one rate and size, draw an ASS script over all of it, and encode it once.
+def join(clips: Sequence[Clip], versions: Sequence[Version], picture: Picture, *, fonts: str) -> None:
+    """Join clips frame for frame at one rate and size, draw each version's ASS script over all, and encode it once.
 
     A clip made at another rate keeps its speed; the frames between its own are blended. At each join the last frame of
     a clip fades over the first ones of the next, and the end of the last clip fades into the beginning of the first,
@@ -52,10 +74,9 @@ def join(clips: Sequence[Clip], overlay: str, picture: Picture, *, fonts: str, o
 
     Args:
         clips: In order.
-        overlay: Plain name of the script for the whole video.
-        picture: Size, rate, quality.
+        versions: Their files lie in one folder; MP4 without sound.
+        picture: Size, rate, quality, encoder.
         fonts: Plain name of the folder with the fonts.
-        out: The MP4 to make, without sound.
 
     Raises:
         BadOutput: a clip cannot be read.
@@ -63,48 +84,51 @@ def join(clips: Sequence[Clip], overlay: str, picture: Picture, *, fonts: str, o
     """
     import ffmpeg
 
-    work = out.parent
-    names = [
-        ffmpeg_program.stage(clip.path, into=work, name=f"clip{number}{clip.path.suffix}")
-        for number, clip in enumerate(clips)
-    ]
+    work = versions[0].out.parent
+    length = sum(clip.frames for clip in clips)
+    joined = _joined(clips, picture, work=work, fonts=fonts)
+    streams = [joined] if len(versions) == 1 else _copies(joined, len(versions))
+    outputs = []
+    for stream, version in zip(streams, versions, strict=True):
+        drawn = stream.filter("ass", version.overlay, fontsdir=fonts).filter("trim", end_frame=length)
+        # From FFmpeg 7 on, what a stream says of its colours overrules what the encoder is told.
+        drawn = drawn.filter("format", "yuv420p").filter("setparams", **_COLOURS)
+        for step in encoders.uploads(picture.encoder):
+            name, _, value = step.partition("=")
+            drawn = drawn.filter(name, value) if value else drawn.filter(name)
+        outputs.append(ffmpeg.output(drawn, _beside(version.out).name, **encoders.options(picture)))
+    graph = outputs[0] if len(outputs) == 1 else ffmpeg.merge_outputs(*outputs)
+    arguments = [*encoders.before(picture.encoder), *ffmpeg_program.arguments_of(graph)]
+    limit_s = 180 + 30 * len(versions) * length / picture.fps
+    with contextlib.ExitStack() as stack:
+        for version in versions:
+            stack.enter_context(partial(version.out))
+        ffmpeg_program.run(arguments, cwd=work, timeout_s=limit_s, log=work / "ffmpeg.log")
+
+
+def _joined(clips: Sequence[Clip], picture: Picture, *, work: Path, fonts: str) -> Any:
+    """Return the stream of all clips one after the other, its end faded into its beginning."""
+    import ffmpeg
+
     joined: Any = None
     length = 0
-    for name, clip in zip(names, clips, strict=True):
+    for number, clip in enumerate(clips):
+        name = ffmpeg_program.stage(clip.path, into=work, name=f"clip{number}{clip.path.suffix}")
         stream = _normalised(ffmpeg.input(name).video, clip, picture, fonts=fonts)
         held = None if joined is None else joined.filter("tpad", stop=BLEND_FRAMES, stop_mode="clone")
-        joined = stream if held is None else _faded(held, stream, at=length, picture=picture)
+        joined = stream if held is None else _faded(held, stream, at=length, frames=BLEND_FRAMES, picture=picture)
         length += clip.frames
     # By another name: two inputs of one name would be one node of the graph.
     first = ffmpeg_program.stage(clips[0].path, into=work, name=f"again{clips[0].path.suffix}")
-    again = _normalised(ffmpeg.input(first).video, replace(clips[0], frames=1), picture, fonts=fonts)
+    start = replace(clips[0], frames=1, head=None, tail=None)
+    again = _normalised(ffmpeg.input(first).video, start, picture, fonts=fonts)
     again = again.filter("tpad", stop=BLEND_FRAMES, stop_mode="clone")
-    joined = _faded(joined, again, at=length - BLEND_FRAMES, picture=picture)
-    joined = joined.filter("ass", overlay, fontsdir=fonts).filter("trim", end_frame=length).filter("format", "yuv420p")
-    encode = {
-        "c:v": "libx264",
-        "preset": picture.preset,
-        "crf": picture.crf,
-        "maxrate": "12M",
-        "bufsize": "24M",
-        "profile:v": "high",
-        "x264-params": "8x8dct=1",  # without it, as in the fastest preset, the stream would not be High
-        "g": picture.fps * 2,
-        "bf": 2,
-        "flags": "+cgop",
-        "r": picture.fps,
-        "fps_mode": "cfr",
-        "map_metadata": -1,
-        **_BT709,
-    }
-    with partial(out) as beside:
-        ffmpeg_program.run(
-            ffmpeg_program.arguments_of(ffmpeg.output(joined, beside.name, **encode)),
-            cwd=work,
-            timeout_s=180 + 30 * length / picture.fps,
-            log=work / "ffmpeg.log",
-        )
-    return out
+    return _faded(joined, again, at=length - BLEND_FRAMES, frames=BLEND_FRAMES, picture=picture)
+
+
+def _beside(out: Path) -> Path:
+    """Return the name under which `partial` lets a file be written."""
+    return out.with_name(f"partial.{out.name}")
 
 
 def frames_at(path: Path, fps: int) -> int:
@@ -118,11 +142,11 @@ def frames_at(path: Path, fps: int) -> int:
     return round((video.frames - 1) * fps / video.fps) + 1
 
 
-def _faded(before: Any, after: Any, *, at: int, picture: Picture) -> Any:
+def _faded(before: Any, after: Any, *, at: int, frames: int, picture: Picture) -> Any:
     """Let one stream fade into another from a frame on."""
     import ffmpeg
 
-    duration, offset = (f"{frames / picture.fps:.6f}" for frames in (BLEND_FRAMES, at))
+    duration, offset = (f"{count / picture.fps:.6f}" for count in (frames, at))
     faded = ffmpeg.filter([before, after], "xfade", transition="fade", duration=duration, offset=offset)
     # Up to FFmpeg 6 the rate is lost here, and what is held by `tpad` for the next join would have no length.
     return faded.filter("fps", picture.fps).filter("settb", "AVTB")
@@ -136,16 +160,74 @@ def _normalised(stream: Any, clip: Clip, picture: Picture, *, fonts: str) -> Any
         # (`minterpolate`) takes longer than the whole encode. Before scaling, while the pictures are small.
         stream = stream.filter("framerate", fps=picture.fps, interp_start=0, interp_end=255, scene=100)
     stream = stream.filter("trim", start_frame=clip.skip, end_frame=clip.skip + clip.frames)
-    stream = stream.filter("setpts", f"N/{picture.fps}/TB").filter("fps", picture.fps)
+    stream = _timed(stream, picture)
     scale: dict[str, Any] = {"flags": "lanczos", "out_color_matrix": "bt709", "out_range": "tv"}
     if _is_untagged(clip.path):
         scale["in_color_matrix"] = "bt601"  # what encoders make of RGB when nobody tells them otherwise
     # A clip of another shape fills the picture; what sticks out is cut off evenly.
     stream = stream.filter("scale", picture.width, picture.height, force_original_aspect_ratio="increase", **scale)
-    stream = stream.filter("crop", picture.width, picture.height)
+    stream = stream.filter("crop", picture.width, picture.height).filter("setsar", 1).filter("format", "yuv420p")
+    for match, is_head in ((clip.head, True), (clip.tail, False)):
+        if match is not None and match.moves:
+            stream = _moved(stream, match, clip.frames, picture, is_head=is_head)
+        if match is not None and match.colours:
+            stream = _coloured(stream, match, clip.frames, picture, is_head=is_head)
     if clip.captions is not None:
         stream = stream.filter("ass", clip.captions, fontsdir=fonts)
-    return stream.filter("settb", "AVTB").filter("setsar", 1).filter("format", "yuv420p")
+    return stream.filter("settb", "AVTB")
+
+
+def _timed(stream: Any, picture: Picture) -> Any:
+    """Let a stream begin at 0 and keep the cut's rate."""
+    return stream.filter("setpts", f"N/{picture.fps}/TB").filter("fps", picture.fps)
+
+
+def _coloured(stream: Any, match: Match, frames: int, picture: Picture, *, is_head: bool) -> Any:
+    """Fade between a clip in the colours of its neighbour and the clip in its own."""
+    plain, copy = _copies(stream, 2)
+    table = {
+        plane: f"clip(val*{gain:.5f}+{offset:.4f}+0.5,0,255)"  # the filter cuts decimals off
+        for plane, gain, offset in zip("yuv", match.gains, match.offsets, strict=True)
+    }
+    first = 0 if is_head else frames - match.frames
+    part = copy.filter("trim", start_frame=first, end_frame=first + match.frames)
+    part = _timed(part.filter("lutyuv", **table), picture).filter("settb", "AVTB")
+    plain = plain.filter("settb", "AVTB")
+    if is_head:
+        return _faded(part, plain, at=0, frames=match.frames, picture=picture)
+    return _faded(plain, part, at=first, frames=match.frames, picture=picture)
+
+
+def _moved(stream: Any, match: Match, frames: int, picture: Picture, *, is_head: bool) -> Any:
+    """Let the part of a clip that is shown glide between what fits its neighbour and all of it."""
+    import ffmpeg
+
+    first, second = _copies(stream, 2)
+    edge = match.frames if is_head else frames - match.frames
+    one = first.filter("trim", end_frame=edge)
+    other = _timed(second.filter("trim", start_frame=edge), picture)
+    share = f"min(on/{match.frames},1)"
+    ease = f"(0.5{'+' if is_head else '-'}0.5*cos(PI*{share}))"
+    corners = {}
+    for axis, size, scale, shift in (
+        ("x", "W", match.scale[0], match.shift[0]),
+        ("y", "H", match.scale[1], match.shift[1]),
+    ):
+        for corner in range(4):
+            is_far = corner in ((1, 3) if axis == "x" else (2, 3))
+            side = f"{'+' if is_far else '-'}0.5*(1+{scale - 1:.6f}*{ease})"
+            corners[f"{axis}{corner}"] = f"{size}*(0.5+{shift:.6f}*{ease}{side})"
+    glide = {**corners, "sense": "source", "interpolation": "cubic", "eval": "frame"}
+    if is_head:
+        one = one.filter("perspective", **glide)
+    else:
+        other = other.filter("perspective", **glide)
+    return _timed(ffmpeg.concat(one, other, v=1, a=0), picture)
+
+
+def _copies(stream: Any, count: int) -> list[Any]:
+    parts = stream.filter_multi_output("split", count)
+    return [parts[number] for number in range(count)]
 
 
 def _is_untagged(path: Path) -> bool:

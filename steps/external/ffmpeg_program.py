@@ -24,7 +24,10 @@ from steps.external import process
 OLDEST = (5, 1)
 """The oldest release whose filters and switches were tried."""
 
-NEEDED_FILTERS = ("ass", "concat", "ebur128", "framerate", "alimiter", "sidechaincompress", "xfade")
+NEEDED_FILTERS = (
+    *("ass", "concat", "ebur128", "framerate", "alimiter", "loudnorm", "lutyuv", "perspective"),
+    *("setparams", "sidechaincompress", "xfade"),
+)
 NEEDED_ENCODERS = ("libx264", "aac", "flac")
 
 _OVERRIDE = "IMAGEIO_FFMPEG_EXE"  # imageio-ffmpeg's own switch, so that one variable moves both

@@ -161,6 +161,8 @@ def _arguments(rate: Fraction, size: tuple[int, int], audio: Path | None, crf: i
     raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}", "-framerate", str(rate), "-i", "pipe:0"]
     sound = ["-i", f"file:{audio.absolute()}"] if audio else []
     maps = ["-map", "0:v:0", *(["-map", "1:a:0", "-c:a", "aac", "-b:a", "192k"] if audio else [])]
-    picture = ["-vf", "scale=out_color_matrix=bt709:out_range=tv,format=yuv420p", "-c:v", "libx264"]
+    # From FFmpeg 7 on, what a stream says of its colours overrules what the encoder is told.
+    said = "setparams=color_primaries=bt709:color_trc=bt709:colorspace=bt709:range=tv"
+    picture = ["-vf", f"scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,{said}", "-c:v", "libx264"]
     quality = ["-crf", str(crf), "-preset", preset, "-profile:v", "high", *COLOUR]
     return [*raw, *sound, *maps, *picture, *quality, "-map_metadata", "-1", "-movflags", "+faststart"]

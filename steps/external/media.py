@@ -7,7 +7,7 @@ Everything here reads; whatever writes a file is FFmpeg's work.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +21,12 @@ from steps.external.process import write_failure
 
 Image = npt.NDArray[np.uint8]
 """One picture: (height, width, 3), RGB."""
+
+# The few that video of ours can have. Source: ITU-T H.273, tables 2 to 4; range as FFmpeg's AVColorRange.
+_PRIMARIES = {1: "bt709", 2: "unknown", 5: "bt470bg", 6: "smpte170m"}
+_TRANSFERS = {1: "bt709", 2: "unknown", 6: "smpte170m", 13: "srgb"}
+_MATRICES = {0: "rgb", 1: "bt709", 2: "unknown", 5: "bt470bg", 6: "smpte170m"}
+_RANGES = {0: "unknown", 1: "tv", 2: "pc"}
 
 Samples = npt.NDArray[np.float32]
 """Mono sound, one-dimensional, -1 to 1."""
@@ -39,6 +45,7 @@ class VideoStream:
     sar: Fraction  # shape of a pixel; 1 when the file does not say
     duration_s: float
     profile: str = ""
+    colours: tuple[str, str, str, str] = ("", "", "", "")  # primaries, transfer, matrix and range, as FFmpeg names them
 
 
 @dataclass(frozen=True)
@@ -94,6 +101,28 @@ def probe(path: Path) -> Media:
     return Media(format=container.format.name, duration_s=longest, video=found_video, audio=found_audio, tags=tags)
 
 
+def all_tags(path: Path) -> list[tuple[str, str]]:
+    """Return everything that a file and its streams say about themselves, by name; names in lower case.
+
+    Raises:
+        BadOutput: not readable.
+    """
+    with opened(path) as container:
+        parts = (container, *container.streams)
+        return [(str(k).lower(), str(v)) for part in parts for k, v in part.metadata.items()]
+
+
+def sound_tags(path: Path) -> dict[str, str]:
+    """Return what a sound file says about itself: the container's tags and, in Ogg, those of its first stream.
+
+    Raises:
+        BadOutput: not readable.
+    """
+    with opened(path) as container:
+        streams = container.streams.audio[:1]
+        return {str(k): str(v) for part in (*streams, container) for k, v in part.metadata.items()}
+
+
 def read_frames(path: Path, *, every: int = 1) -> Iterator[tuple[float, Image]]:
     """Yield (time in seconds, picture) of every n-th frame, from the first one.
 
@@ -134,16 +163,24 @@ def frames_between(path: Path, begin_s: float, end_s: float | None) -> Iterator[
     Raises:
         BadOutput: not a readable video.
     """
-    with opened(path) as container:
-        stream = _only_video(container, path)
-        if begin_s > 0:
-            container.seek(int(begin_s * 1_000_000))  # lands on the key frame before it
-        for frame in container.decode(stream):
-            time_s = float(frame.time or 0.0)
-            if end_s is not None and time_s > end_s + 1e-4:
-                break
-            if time_s >= begin_s - 1e-4:
-                yield _rgb(frame)
+    yield from (_rgb(frame) for frame in _frames_between(path, begin_s, end_s))
+
+
+def small_frames(path: Path, size: tuple[int, int], *, begin_s: float, end_s: float | None = None) -> Iterator[Image]:
+    """Yield small copies of the pictures between two moments, as `frames_between` does; several times as fast.
+
+    Args:
+        path: Any video.
+        size: Width and height of the copies, pixels.
+        begin_s: First moment, seconds.
+        end_s: Last moment; to the end if None.
+
+    Raises:
+        BadOutput: not a readable video.
+    """
+    for frame in _frames_between(path, begin_s, end_s):
+        picture: Image = frame.to_ndarray(width=size[0], height=size[1], format="rgb24", interpolation="AREA")
+        yield picture
 
 
 def last_frame(path: Path) -> Image:
@@ -223,6 +260,19 @@ def packet_times(path: Path) -> Sequence[Fraction]:
         return sorted(p.pts * stream.time_base for p in container.demux(stream) if p.pts is not None)
 
 
+def _frames_between(path: Path, begin_s: float, end_s: float | None) -> Iterator[Any]:
+    with opened(path) as container:
+        stream = _only_video(container, path)
+        if begin_s > 0:
+            container.seek(int(begin_s * 1_000_000))  # lands on the key frame before it
+        for frame in container.decode(stream):
+            time_s = float(frame.time or 0.0)
+            if end_s is not None and time_s > end_s + 1e-4:
+                break
+            if time_s >= begin_s - 1e-4:
+                yield frame
+
+
 def _only_video(container: Any, path: Path) -> Any:
     stream = next((s for s in container.streams.video if not _is_cover(s)), None)
     if stream is None:
@@ -263,4 +313,14 @@ def _video(container: Any, stream: Any, container_s: float) -> VideoStream:
         sar=Fraction(stream.sample_aspect_ratio or 1),
         duration_s=duration_s,
         profile=context.profile or "",
+        colours=(
+            _named(_PRIMARIES, context.color_primaries),
+            _named(_TRANSFERS, context.color_trc),
+            _named(_MATRICES, context.colorspace),
+            _named(_RANGES, context.color_range),
+        ),
     )
+
+
+def _named(names: Mapping[int, str], code: Any) -> str:
+    return names.get(int(code or 0), str(int(code or 0)))

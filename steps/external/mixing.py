@@ -1,21 +1,23 @@
 """Speech and music become the one sound track of a video, encoded once.
 
-Levels are set by measuring and a plain gain, never by a filter that rides the volume: `loudnorm` falls back to that
-without a word when it cannot reach its targets, and would lift the music in every pause again. What peaks then stand
-too high are held by a limiter that works on four times the rate, where true peaks are seen. The encoder adds some, so
-the encoded file is measured, and made again with a lower ceiling if needed.
+Loudness is set in two passes: it is measured, and `loudnorm` applies one gain to all of it (its linear mode). When that
+gain would push peaks over the limit, `loudnorm` rides the volume instead (dynamic mode), which lifts the music in every
+pause again, and says so only in its report. So that report is read, its result is thrown away then, and a limiter holds
+the few peaks; which of the two made a sound track is part of what is returned. The limiter works on four times the
+rate, where true peaks are seen. The encoder adds some, so the encoded file is measured, and made again if needed.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from steps.errors import BadOutput, InvalidInput
 from steps.external import ffmpeg_program
-from steps.external.loudness import Loudness, measure_loudness
+from steps.external.loudness import SILENCE_LUFS, Loudness, measure_loudness
 from steps.external.media import probe
 from steps.workfiles import partial
 
@@ -39,6 +41,7 @@ class Track:
     music: Path
     music_loops: bool  # it is a circle of exactly this length: neither repeated nor faded
     duration_s: float  # of the video
+    music_level: Loudness | None = None  # of the part that is heard; measured if None
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,10 @@ class Levels:
     true_peak_dbtp: float
 
 
+Levelling = Literal["linear", "limited"]
+"""How a sound track came to its loudness: by one gain, or by one gain with its highest peaks held down."""
+
+
 @dataclass(frozen=True)
 class Master:
     """The finished sound track."""
@@ -57,6 +64,8 @@ class Master:
     path: Path  # AAC in MP4, without an edit list
     loudness: Loudness  # of that file
     duration_s: float
+    levelling: Levelling
+    held_db: float  # by how much the highest peak was held down; 0 for linear
 
 
 def mix(track: Track, levels: Levels, *, work: Path) -> Path:
@@ -93,7 +102,8 @@ def _bed(track: Track, levels: Levels, *, work: Path) -> str:
     import ffmpeg
 
     out = work / "bed.wav"
-    gain_db = levels.music_lufs - measure_loudness(track.music).integrated_lufs
+    heard = track.music_level or measure_loudness(track.music, first_s=track.duration_s)
+    gain_db = levels.music_lufs - heard.integrated_lufs
     total = round(track.duration_s * RATE_HZ)
     more = 0 if track.music_loops else int(track.duration_s / max(0.05, probe(track.music).duration_s)) + 1
     name = ffmpeg_program.stage(track.music, into=work, name=f"music{track.music.suffix}")
@@ -120,27 +130,69 @@ def master(mixed: Path, levels: Levels, *, duration_s: float, work: Path) -> Mas
         ProgramFailed, ProgramTimedOut, DiskFull: FFmpeg did not get through.
     """
     packets = int(duration_s * RATE_HZ // PACKET)
+    samples = (packets - 1) * PACKET
+    duration_s = packets * PACKET / RATE_HZ
     given = _loudness_of(mixed)
+    out = work / "sound.m4a"
     gain_db = levels.speech_lufs - given.integrated_lufs
     ceiling_db = levels.true_peak_dbtp - _FIRST_MARGIN_DB
-    # What the limiter will take off is guessed, which usually saves a try: a twelfth of what stands too high.
-    gain_db += max(0.0, given.true_peak_dbtp + gain_db - ceiling_db) / 12
-    out = work / "sound.m4a"
-    for _ in range(_TRIES):
-        _encode(mixed, out, gain_db=gain_db, ceiling_db=ceiling_db, samples=(packets - 1) * PACKET)
+    over_db = given.true_peak_dbtp + gain_db - ceiling_db
+    if over_db <= 0 and given.threshold_lufs > SILENCE_LUFS and _linear(mixed, out, given, levels, samples=samples):
         heard = measure_loudness(out)
+        if _fits(heard, levels):
+            return Master(out, heard, duration_s, "linear", 0.0)
+    # What the limiter will take off is guessed, which usually saves a try: a twelfth of what stands too high.
+    gain_db += max(0.0, over_db) / 12
+    for _ in range(_TRIES):
+        _encode(mixed, out, gain_db=gain_db, ceiling_db=ceiling_db, samples=samples)
+        heard = measure_loudness(out)
+        if _fits(heard, levels):
+            break
         excess_db = heard.true_peak_dbtp - levels.true_peak_dbtp
-        missing_db = levels.speech_lufs - heard.integrated_lufs
-        if excess_db <= 0 and abs(missing_db) <= 0.4:
-            return Master(out, heard, packets * PACKET / RATE_HZ)
         ceiling_db -= excess_db + 0.1 if excess_db > 0 else 0.0
-        gain_db += _PUSH * missing_db
-    if excess_db > 0 or abs(missing_db) > 1.0:
+        gain_db += _PUSH * (levels.speech_lufs - heard.integrated_lufs)
+    if not _fits(heard, levels, slack_lu=1.0):
         raise BadOutput(
             f"the sound came out at {heard.integrated_lufs} LUFS and {heard.true_peak_dbtp} dBTP, "
             f"not {levels.speech_lufs:g} ±1 and <= {levels.true_peak_dbtp:g}"
         )
-    return Master(out, heard, packets * PACKET / RATE_HZ)
+    held_db = max(0.0, given.true_peak_dbtp + gain_db - ceiling_db)
+    return Master(out, heard, duration_s, "limited" if held_db > 0 else "linear", round(held_db, 1))
+
+
+def _fits(heard: Loudness, levels: Levels, *, slack_lu: float = 0.4) -> bool:
+    is_low_enough = heard.true_peak_dbtp <= levels.true_peak_dbtp
+    return is_low_enough and abs(levels.speech_lufs - heard.integrated_lufs) <= slack_lu
+
+
+def _linear(mixed: Path, out: Path, given: Loudness, levels: Levels, *, samples: int) -> bool:
+    """Apply the measured gain with `loudnorm` and encode. Returns whether it kept to its linear mode."""
+    import ffmpeg
+
+    measured = {
+        "measured_I": given.integrated_lufs,
+        "measured_TP": given.true_peak_dbtp,
+        "measured_LRA": given.range_lu,
+        "measured_thresh": given.threshold_lufs,
+    }
+    sound = ffmpeg.input(mixed.name).audio.filter("atrim", start_sample=PACKET, end_sample=PACKET + samples)
+    sound = sound.filter("asetpts", "PTS-STARTPTS")
+    # A wide LRA as the target: it may be what it is, and is no reason to ride the volume.
+    sound = sound.filter(
+        "loudnorm",
+        i=levels.speech_lufs,
+        tp=levels.true_peak_dbtp,
+        lra=50,
+        linear="true",
+        print_format="json",
+        **measured,
+    )
+    sound = sound.filter("aresample", RATE_HZ).filter("apad", whole_len=samples).filter("atrim", end_sample=samples)
+    with partial(out) as beside:
+        coded = ffmpeg.output(sound, beside.name, **_aac(), map_metadata=-1, use_editlist=0)
+        said = _run(coded, samples / RATE_HZ, work=out.parent, say="info")
+    kind = re.search(r'"normalization_type"\s*:\s*"(\w+)"', said)
+    return kind is not None and kind[1] == "linear"
 
 
 def _encode(mixed: Path, out: Path, *, gain_db: float, ceiling_db: float, samples: int) -> None:
@@ -185,7 +237,8 @@ def _loudness_of(path: Path) -> Loudness:
     return heard
 
 
-def _run(output: Any, duration_s: float, *, work: Path) -> None:
-    ffmpeg_program.run(
-        ffmpeg_program.arguments_of(output), cwd=work, timeout_s=120 + 10 * duration_s, log=work / "ffmpeg.log"
-    )
+def _run(output: Any, duration_s: float, *, work: Path, say: str = "warning") -> str:
+    """Run a graph and return what FFmpeg said."""
+    arguments = ffmpeg_program.arguments_of(output)
+    limit_s = 120 + 10 * duration_s
+    return ffmpeg_program.run(arguments, cwd=work, timeout_s=limit_s, log=work / "ffmpeg.log", say=say).stderr

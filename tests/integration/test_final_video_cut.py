@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from final_video_scene import SCRIPT, Scene, fade, make_scene, painting
 
-from steps import deliverable
+from steps import deliverable, loop
 from steps.base import Made, Result
 from steps.errors import BadOutput, InvalidInput, ResourceMissing
 from steps.external import ffmpeg, mp4
@@ -55,10 +55,10 @@ def test_beginning_and_end_are_the_painting(finished: Result) -> None:
     """The video is a loop: it starts bare on the painting and comes back to it."""
     video = finished.files["video"]
     size = (270, 480)
-    shown = deliverable._grey(painting()[14:242])  # what is left of the clip's 128 x 256 in the picture's shape
+    shown = loop.grey(painting()[14:242])  # what is left of the clip's 128 x 256 in the picture's shape
     assert ffmpeg.frame_at(video, 0).shape == (size[1], size[0], 3)
     for image in (ffmpeg.frame_at(video, 0.0), ffmpeg.last_frame(video)):
-        assert np.abs(deliverable._grey(image)[150:] - shown[150:]).mean() < 6
+        assert np.abs(loop.grey(image)[150:] - shown[150:]).mean() < 6
 
 
 def test_sound_and_pictures_stay_together(scene: Scene, tmp_path: Path) -> None:

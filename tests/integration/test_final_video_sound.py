@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from steps import music
 from steps.errors import BadOutput, InvalidInput, ResourceMissing
 from steps.external import ffmpeg, mixing
 from steps.external.mixing import Levels, Track
 from steps.options import FinalOptions
-from steps.soundtrack import OWN_LOOP, Places, choose, make_soundtrack
+from steps.rotation import Request
+from steps.soundtrack import OWN_LOOP, Places, make_soundtrack
 
 RATE = 48_000
+REQUEST = Request(1, "fr", 3, "cheeky")
 LEVELS = Levels(-14.0, -30.0, -1.5)
 
 
@@ -40,7 +43,7 @@ def made(speech: Path, work: Path, **options: object) -> tuple[ffmpeg.Samples, m
     """Return the finished sound, decoded, and its loudness."""
     work.mkdir(exist_ok=True)
     final = FinalOptions.model_validate(options)
-    track = make_soundtrack(speech, Places(2.0, 8.0), work=work, options=final, seed=3)
+    track = make_soundtrack(speech, Places(2.0, 8.0), work=work, options=final, request=REQUEST)
     return ffmpeg.read_samples(track.path, rate_hz=RATE), ffmpeg.measure_loudness(track.path)
 
 
@@ -118,38 +121,38 @@ def test_owners_music_of_any_kind_is_taken(speech: Path, tmp_path: Path, name: s
     folder.mkdir()
     suffix = Path(name).suffix
     sound(folder / f"made{suffix}", "sine=500:d=1.5:r=8000", "-ac", "1").rename(folder / name)
+    (folder / "tracks.yaml").write_text(yaml.safe_dump({name: {"licence": "CC0"}}, allow_unicode=True))
     work = tmp_path / "w"
     work.mkdir()
     options = FinalOptions(music=folder)
-    track = make_soundtrack(speech, Places(2.0, 8.0), work=work, options=options, seed=1)
+    track = make_soundtrack(speech, Places(2.0, 8.0), work=work, options=options, request=REQUEST)
     assert track.music == name
     samples = ffmpeg.read_samples(track.path, rate_hz=RATE)
     assert level_db(samples[5 * RATE + RATE // 2 : 6 * RATE]) > -45  # repeated: it lasts 1.5 s
 
 
-def test_damaged_music_is_passed_over(tmp_path: Path) -> None:
-    """One bad file among the owner's must not cost a video, but it is named."""
+def test_folder_without_usable_music_costs_no_video(speech: Path, tmp_path: Path) -> None:
+    """Our own loop is played instead, and each file is named with what is wrong with it."""
     folder = tmp_path / "music"
     folder.mkdir()
     (folder / "broken.mp3").write_bytes(b"ID3" + bytes(400))
+    (folder / "unlicensed.ogg").write_bytes(b"OggS")
     sound(folder / "silent.wav", "anullsrc=d=2:r=8000")
-    sound(folder / "good.ogg", "sine=500:d=2")
-    (folder / "notes.txt").write_text("not music")
-    chosen = {choose(folder, seed=seed)[0].name for seed in range(8)}
-    passed = {reason.split(":")[0] for seed in range(8) for reason in choose(folder, seed=seed)[1]}
-    assert chosen == {"good.ogg"}
-    assert passed == {"broken.mp3", "silent.wav"}
+    (folder / "tracks.csv").write_text("file,licence\nbroken.mp3,CC0\nsilent.wav,CC0\n")
+    options = FinalOptions(music=folder)
+    track = make_soundtrack(speech, Places(2.0, 8.0), work=tmp_path, options=options, request=REQUEST)
+    assert track.music == OWN_LOOP
+    named = {reason.split(":")[0] for reason in track.chosen.passed_over}
+    assert named == {"broken.mp3", "unlicensed.ogg", "silent.wav"}
+    failed = {check.name for check in track.checks(options) if not check.passed}
+    assert failed == {"final.music_files", "final.music_turn"}
 
 
-@pytest.mark.parametrize("files", [{}, {"broken.mp3": b"ID3"}, {"cover.jpg": b"x"}])
-def test_folder_without_usable_music_stops_the_step(tmp_path: Path, files: dict[str, bytes]) -> None:
-    """The message names the setting and what would do."""
-    for name, content in files.items():
-        (tmp_path / name).write_bytes(content)
-    with pytest.raises(ResourceMissing, match=r"final\.music: no usable music"):
-        choose(tmp_path, seed=0)
-    with pytest.raises(ResourceMissing, match=r"final\.music"):
-        choose(tmp_path / "absent", seed=0)
+def test_missing_folder_of_music_stops_the_step(speech: Path, tmp_path: Path) -> None:
+    """The same for every item: the message names the setting and what would do."""
+    options = FinalOptions(music=tmp_path / "absent")
+    with pytest.raises(ResourceMissing, match=r"final\.music.*cannot be read"):
+        make_soundtrack(speech, Places(2.0, 8.0), work=tmp_path, options=options, request=REQUEST)
 
 
 @pytest.mark.parametrize("seconds", ["0", "2"])
@@ -157,14 +160,14 @@ def test_speech_without_sound_is_refused(tmp_path: Path, seconds: str) -> None:
     """Nought seconds or silence: no gain makes it heard."""
     source = sound(tmp_path / "speech.wav", "anullsrc=r=24000", "-t", seconds)
     with pytest.raises((InvalidInput, BadOutput), match=r"silent or empty|neither pictures nor sound|has no sound"):
-        make_soundtrack(source, Places(2.0, 8.0), work=tmp_path, options=FinalOptions(), seed=1)
+        make_soundtrack(source, Places(2.0, 8.0), work=tmp_path, options=FinalOptions(), request=REQUEST)
     assert not (tmp_path / "sound.m4a").exists()
 
 
 def test_very_short_speech_is_heard(tmp_path: Path) -> None:
     """Shorter than the meter's window of 0.4 s, it still gets a level."""
     source = sound(tmp_path / "speech.wav", "sine=400:d=0.2:r=24000")
-    track = make_soundtrack(source, Places(0.5, 3.0), work=tmp_path, options=FinalOptions(), seed=1)
+    track = make_soundtrack(source, Places(0.5, 3.0), work=tmp_path, options=FinalOptions(), request=REQUEST)
     assert track.music == OWN_LOOP
     samples = ffmpeg.read_samples(track.path, rate_hz=RATE)
     assert level_db(samples[int(0.55 * RATE) : int(0.65 * RATE)]) > level_db(samples[2 * RATE :]) + 6
