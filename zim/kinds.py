@@ -19,56 +19,60 @@ DEFINITION_CHARS = 320
 _ARTIST = (
     r"painters?|paintress|painter-\w+|sculptors?|sculptress|draughts(?:man|woman)|drafts(?:man|woman)|engravers?|"
     r"printmakers?|etchers?|lithographers?|illustrators?|portraitists?|miniaturists?|pastell?ists?|muralists?|"
-    r"watercolou?rists?|impressionists?|ukiyo-?e|peintres?|aquarellistes?|sculpteurs?|sculptrices?|dessinat(?:eur|rice)s?|"
-    r"graveu(?:r|se)s?|aquafortistes?|lithographes?|illustrat(?:eur|rice)s?|portraitistes?|miniaturistes?|pastellistes?|"
-    r"plasticien(?:ne)?s?|impressionnistes?|"
+    r"watercolou?rists?|impressionists?|ukiyo-?e|peintres?|aquarellistes?|sculpteurs?|sculptrices?|"
+    r"dessinat(?:eur|rice)s?|graveu(?:r|se)s?|aquafortistes?|lithographes?|illustrat(?:eur|rice)s?|portraitistes?|"
+    r"miniaturistes?|pastellistes?|plasticien(?:ne)?s?|impressionnistes?|"
     r"(?<!recording )(?<!martial )(?<!musical )(?<!hop )(?<!makeup )(?<!voice )artists?|"
     r"artistes?(?! (?:lyrique|de cirque|de cabaret|de variete|interprete|martial))"
 )
 _ARTWORK = (
-    r"paintings?|portraits?|self-portraits?|frescos?|frescoes|triptychs?|diptychs?|polyptychs?|altarpieces?|murals?|"
-    r"drawings?|etchings?|engravings?|woodcuts?|woodblock|lithographs?|pastels?|watercolou?rs?|sculptures?|statues?|busts?|"
-    r"masterpieces?|artworks?|works? of art|oil on \w+|tableaux?|toiles?|peintures?|huiles?|autoportraits?|fresques?|"
-    r"triptyques?|diptyques?|polyptyques?|retables?|dessins?|gravures?|estampes?|aquarelles?|oeuvres?|enluminures?"
+    r"paintings?|portraits?|self-portraits?|frescos?|frescoes|triptychs?|diptychs?|polyptychs?|altarpieces?|"
+    r"murals?|drawings?|etchings?|engravings?|woodcuts?|woodblock|lithographs?|pastels?|watercolou?rs?|"
+    r"sculptures?|statues?|busts?|masterpieces?|artworks?|works? of art|oil on \w+|tableaux?|toiles?|peintures?|"
+    r"huiles?|autoportraits?|fresques?|triptyques?|diptyques?|polyptyques?|retables?|dessins?|gravures?|estampes?|"
+    r"aquarelles?|oeuvres?|enluminures?"
 )
 _PERSON = (
-    r"kings?|queens?|emperor|empress|princes?|princess(?:es)?|dukes?|duchess|counts?|countess|earl|bar(?:on|oness)|"
-    r"marquess|marquise?|lad(?:y|ies)|lords?|noble(?:man|woman)?|aristocrat|socialite|courtesan|mistress|wife|husband|"
-    r"daughter|son|mother|father|brother|sister|widow|merchant|banker|politician|statesman|soldier|officer|general|admiral|"
-    r"captain|explorer|scientist|physician|doctor|philosopher|theologian|bishop|pope|cardinal|saint|priest|monk|nun|abbot|"
-    r"writer|poet|novelist|playwright|author|composer|musician|singer|dancer|act(?:or|ress)|model|muse|athlete|"
-    r"footballers?|cricketers?|players?|coach|wrestler|boxer|cyclist|swimmer|director|producer|engineer|architect|lawyer|"
-    r"judge|teacher|professor|historian|journalist|photographer|businessman|businesswoman|entrepreneur|polymath|man|woman|"
-    r"person|figure|roi|reine|empereur|imperatrice|princesses?|duc|comtes?|comtesses?|"
-    r"baronne|seigneur|dame|noblesse|aristocrate|courtisane|maitresse|epouse|femme|mari|fille|fils|mere|pere|"
-    r"frere|soeur|veuve|marchande?|banquier|homme|politique|soldat|officier|amiral|capitaine|explorateur|savante?|"
-    r"medecin|philosophe|theologien|eveque|pape|abbe|moine|religieuse|ecrivaine?|poete|poetesse|romancier|romanciere|"
-    r"auteur|autrice|dramaturge|compositeur|compositrice|musicien|musicienne|chanteur|chanteuse|danseur|danseuse|acteur|"
-    r"actrice|comedien|comedienne|modele|athlete|footballeur|footballeuse|joueur|joueuse|entraineur|lutteur|boxeur|"
-    r"cycliste|nageur|realisateur|realisatrice|ingenieur|avocat|juge|professeur|historien|historienne|"
-    r"journaliste|photographe|personnalite|personnage historique"
+    r"kings?|queens?|emperor|empress|princes?|princess(?:es)?|dukes?|duchess|counts?|countess|earl|"
+    r"bar(?:on|oness)|marquess|marquise?|lad(?:y|ies)|lords?|noble(?:man|woman)?|aristocrat|socialite|courtesan|"
+    r"mistress|wife|husband|daughter|son|mother|father|brother|sister|widow|merchant|banker|politician|statesman|"
+    r"soldier|officer|general|admiral|captain|explorer|scientist|physician|doctor|philosopher|theologian|bishop|"
+    r"pope|cardinal|saint|priest|monk|nun|abbot|writer|poet|novelist|playwright|author|composer|musician|singer|"
+    r"dancer|act(?:or|ress)|model|muse|athlete|footballers?|cricketers?|players?|coach|wrestler|boxer|cyclist|"
+    r"swimmer|director|producer|engineer|architect|lawyer|judge|teacher|professor|historian|journalist|"
+    r"photographer|businessman|businesswoman|entrepreneur|polymath|man|woman|person|figure|roi|reine|empereur|"
+    r"imperatrice|princesses?|duc|comtes?|comtesses?|baronne|seigneur|dame|noblesse|aristocrate|courtisane|"
+    r"maitresse|epouse|femme|mari|fille|fils|mere|pere|frere|soeur|veuve|marchande?|banquier|homme|politique|"
+    r"soldat|officier|amiral|capitaine|explorateur|savante?|medecin|philosophe|theologien|eveque|pape|abbe|moine|"
+    r"religieuse|ecrivaine?|poete|poetesse|romancier|romanciere|auteur|autrice|dramaturge|compositeur|"
+    r"compositrice|musicien|musicienne|chanteur|chanteuse|danseur|danseuse|acteur|actrice|comedien|comedienne|"
+    r"modele|athlete|footballeur|footballeuse|joueur|joueuse|entraineur|lutteur|boxeur|cycliste|nageur|"
+    r"realisateur|realisatrice|ingenieur|avocat|juge|professeur|historien|historienne|journaliste|photographe|"
+    r"personnalite|personnage historique"
 )
 _OTHER = (
-    r"films?|movies?|telefilm|short film|documentar(?:y|ies)|television|tv|series|episode|sitcom|miniseries|anime|manga|"
-    r"novels?|books?|comics?|poems?|plays?|operas?|operettas?|musicals?|ballets?|songs?|singles?|albums?|bands?|soundtrack|"
-    r"video game|games?|ships?|frigates?|battleships?|destroyers?|cruisers?|submarines?|steamers?|boats?|vessels?|yachts?|"
-    r"ocean liner|locomotives?|aircraft|airline|cars?|town|city|village|municipality|commune|hamlet|suburb|district|county|"
-    r"river|lake|mountain|island|crater|asteroid|minor planet|planet|star|spacecraft|satellite|species|genus|cultivar|"
-    r"rose|variety|breed|museum|school|college|university|church|hospital|hotel|restaurant|station|street|bridge|building|"
-    r"castle|palace|company|corporation|brand|software|programming language|operating system|newspaper|magazine|journal|"
-    r"award|prize|festival|organi[sz]ation|foundation|surname|given name|family name|forename|first name|racehorse|horse|"
-    r"fictional|character|murders?|trials?|disambiguation|telenovela|serie|feuilleton|roman|livres?|recueil|nouvelle|"
-    r"bande dessinee|poeme|piece de theatre|chansons?|groupe|jeu|jeux|navires?|paquebot|fregate|cuirasse|croiseur|"
-    r"sous-marin|bateau|voilier|ville|village|communes?|hameau|quartier|canton|departement|riviere|fleuve|lac|montagne|ile|"
-    r"cratere|asteroide|planete|etoile|sonde|espece|genre|cultivar|variete|musee|ecole|lycee|college|universite|eglise|"
-    r"hopital|hotel|gare|rue|pont|batiment|chateau|palais|entreprise|societe|marque|logiciel|journal|revue|prix|fondation|"
-    r"association|patronyme|prenom|nom de famille|cheval|jument|personnage de fiction|personnage|proces|station"
+    r"films?|movies?|telefilm|short film|documentar(?:y|ies)|television|tv|series|episode|sitcom|miniseries|anime|"
+    r"manga|novels?|books?|comics?|poems?|plays?|operas?|operettas?|musicals?|ballets?|songs?|singles?|albums?|"
+    r"bands?|soundtrack|video game|games?|ships?|frigates?|battleships?|destroyers?|cruisers?|submarines?|"
+    r"steamers?|boats?|vessels?|yachts?|ocean liner|locomotives?|aircraft|airline|cars?|town|city|village|"
+    r"municipality|commune|hamlet|suburb|district|county|river|lake|mountain|island|crater|asteroid|minor planet|"
+    r"planet|star|spacecraft|satellite|species|genus|cultivar|variety|breed|museum|school|college|university|"
+    r"church|hospital|hotel|restaurant|station|street|bridge|building|castle|palace|company|corporation|brand|"
+    r"software|programming language|operating system|newspaper|magazine|award|prize|festival|organi[sz]ation|"
+    r"foundation|surname|given name|family name|forename|first name|racehorse|horse|fictional|character|murders?|"
+    r"trials?|disambiguation|telenovela|serie|feuilleton|livres?|recueil|nouvelle|bande dessinee|poeme|"
+    r"piece de theatre|chansons?|groupe|jeu|jeux|navires?|paquebot|fregate|cuirasse|croiseur|sous-marin|bateau|"
+    r"voilier|ville|village|communes?|hameau|quartier|canton|departement|riviere|fleuve|lac|montagne|ile|cratere|"
+    r"asteroide|planete|etoile|sonde|espece|genre|cultivar|variete|musee|ecole|lycee|college|universite|eglise|"
+    r"hopital|hotel|gare|rue|pont|batiment|chateau|palais|entreprise|societe|marque|logiciel|revue|prix|fondation|"
+    r"association|patronyme|prenom|nom de famille|cheval|jument|personnage de fiction|personnage|proces|station|"
+    r"(?<=un )roman|club|clubs de football"
 )
 _KINDS = re.compile(
     rf"\b(?:(?P<artist>{_ARTIST})|(?P<artwork>{_ARTWORK})|(?P<person>{_PERSON})|(?P<other>{_OTHER}))(?![\w-])"
 )
 _COPULA = re.compile(r"\b(?:is|was|were|are|est|etait|fut|sont|furent|designe)\b")
-_DOER = re.compile(r"[\s-]+(?:\w+(?:er|or|ist|man|woman|ian|owner|maker|star)s?|director|critic)\b")
+_DOER = re.compile(r"[\s-]+(?:\w+(?:er|or|ist|man|woman|ian)s?|stars?|critic|captain|architect|official|personality)\b")
 _RELATED = re.compile(
     r"\b(?:son|daughter|wife|husband|widow|brother|sister|mother|father|friend|pupil|named|about|by|fils|fille|epouse|"
     r"femme|mari|veuve|frere|soeur|mere|pere|ami|amie|nomme\w*|hommage|honneur|d'apres)\W+(?:[\w'-]+\W+){0,4}$"
@@ -76,7 +80,9 @@ _RELATED = re.compile(
 _BRACKETS = re.compile(r"\([^()]*\)")
 _YEAR = re.compile(r"\b(1[0-9]{3}|20[0-9]{2})\b")
 _ACTIVE = re.compile(r"(?:\bfl\.|\bactive\b|\bactifs?\b|\bactives?\b|\bfloruit\b)[^0-9]{0,20}$")
-_CENTURY = re.compile(r"\b(?:(?P<number>1[0-9]|20|21)th[ -]century|(?P<roman>x{1,2}i{0,3}v?i{0,3}x?)(?:e|eme)? siecle)\b")
+_CENTURY = re.compile(
+    r"\b(?:(?P<number>1[0-9]|20|21)(?:th|st)[ -]century|(?P<roman>x{1,2}i{0,3}v?i{0,3}x?)(?:e|eme)? siecle)\b"
+)
 _ROMAN = {"x": 10, "xi": 11, "xii": 12, "xiii": 13, "xiv": 14, "xv": 15, "xvi": 16, "xvii": 17, "xviii": 18, "xix": 19}
 _ROMAN |= {"xx": 20, "xxi": 21}
 
@@ -110,16 +116,23 @@ def kind_of(lead: str) -> Kind | None:
     text = definition(lead)
     first: Kind | None = None
     for found in _KINDS.finditer(text):
-        kind = next(name for name in ("artist", "artwork", "person", "other") if found.group(name))
+        kind = _kind_named(found)
         if kind in ("other", "artwork") and _DOER.match(text, found.end()):
             continue  # a film director, a portrait painter, a ship owner
-        if first is None:
-            first = "artist" if kind == "artist" else "artwork" if kind == "artwork" else "other" if kind == "other" else "person"
-            if first in ("artwork", "other", "artist"):
-                return first
-        elif kind == "artist" and not _RELATED.search(text[: found.start()]):
-            return "artist"  # "a polymath who was active as a painter", but not "a footballer, son of a painter"
+        if first is None and kind != "person":
+            return kind
+        if kind == "artist" and not _RELATED.search(text[: found.start()]):
+            return kind  # "a polymath who was active as a painter", but not "a footballer, son of a painter"
+        first = "person"
     return first
+
+
+def _kind_named(found: re.Match[str]) -> Kind:
+    if found.group("artist"):
+        return "artist"
+    if found.group("artwork"):
+        return "artwork"
+    return "person" if found.group("person") else "other"
 
 
 def life_of(lead: str) -> Life | None:

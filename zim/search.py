@@ -1,107 +1,42 @@
-"""Find the article about a person or a work, or nothing.
+"""Propose articles for a name, in stages from the surest to the loosest.
 
 libzim's full-text search joins words by AND, keeps an elision such as "l'œuvre" as one word and never matches "œ" to
-"oe". So a name is asked for in several ways, from strict to loose, and what comes back is compared with the name here:
-the search proposes, `is_same_name` decides.
+"oe". So a name is asked for in several ways, and what comes back is compared with the name elsewhere: the search
+proposes, `zim.identity` decides. A part of the index that is damaged costs the answers of that question.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator, Sequence
-from difflib import SequenceMatcher
 
 from zim.archive import Archive
+from zim.errors import ArchiveDamaged
+from zim.kinds import fold
+from zim.names import BRACKETED, ELISION, WORD, holds_name, is_same_name, is_same_word, significant_words
+
+__all__ = ["fold", "holds_name", "is_same_name", "is_same_word", "queries", "significant_words", "stages"]
 
 PER_QUERY = 8
-MAX_CANDIDATES = 48
-
-_ELISION = re.compile(r"\b(?:[cdjlmnst]|qu|jusqu|lorsqu|puisqu|aujourd)['’](?=\w)", re.IGNORECASE)
-_WORD = re.compile(r"[^\W_]+")
-_BRACKETED = re.compile(r"\s*\([^()]*\)")
-STOP_WORDS = frozenset(
-    {"a", "an", "and", "at", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"}
-    | {"au", "aux", "avec", "chez", "dans", "de", "des", "du", "d", "en", "et", "l", "la", "le", "les", "ou", "par"}
-    | {"pour", "sur", "un", "une", "da", "dal", "dei", "del", "della", "delle", "den", "der", "di", "do", "dos", "el"}
-    | {"il", "lo", "van", "von", "vom", "zu", "zur", "ten", "ter", "y"}
-    | {"portrait", "portraits", "painting", "peinture", "tableau", "detail", "self", "autoportrait"}
-)
+MAX_QUERIES = 12
 
 
-def fold(text: str) -> str:
-    """Return the text in lower case, without accents, with ligatures opened and straight apostrophes."""
-    opened = text.lower().replace("œ", "oe").replace("æ", "ae").replace("ß", "ss").replace("’", "'")
-    return "".join(c for c in unicodedata.normalize("NFKD", opened) if not unicodedata.combining(c))
+def stages(archive: Archive, name: str, *, beside: Sequence[str] = ()) -> Iterator[list[str]]:
+    """Yield paths of articles that may be about a name, stage by stage, likeliest first; a path comes once.
 
-
-def significant_words(text: str) -> tuple[str, ...]:
-    """Return the folded words that make a name what it is: no elisions, articles, particles, or brackets' content."""
-    plain = _ELISION.sub("", fold(_BRACKETED.sub("", text)))
-    words = tuple(word for word in _WORD.findall(plain) if word not in STOP_WORDS)
-    return words or tuple(_WORD.findall(plain))
-
-
-def is_same_word(one: str, other: str) -> bool:
-    """Tell whether two folded words are the same in another language's spelling: "leonardo", "leonard"."""
-    if one == other:
-        return True
-    shorter = min(len(one), len(other))
-    if shorter < 4 or one.isdigit() or other.isdigit():
-        return False
-    if shorter >= 5 and one[:5] == other[:5] and abs(len(one) - len(other)) <= 2:
-        return True
-    return one[0] == other[0] and SequenceMatcher(None, one, other).ratio() >= 0.82
-
-
-def is_same_name(name: str, title: str) -> bool:
-    """Tell whether an article's title is this name: every significant word of one has its like in the other."""
-    ours, theirs = significant_words(name), significant_words(title)
-    if not ours or not theirs:
-        return False
-    if len(ours) == len(theirs) and _covers(ours, theirs) and _covers(theirs, ours):
-        return True
-    joined, other = "".join(ours), "".join(theirs)  # "Michel-Ange" and "Michelangelo"
-    return len(joined) >= 6 and SequenceMatcher(None, joined, other).ratio() >= 0.9 and joined[:5] == other[:5]
-
-
-def holds_name(text: str, name: str) -> bool:
-    """Tell whether every significant word of a name occurs in a text."""
-    words = set(_WORD.findall(_ELISION.sub("", fold(text))))
-    return all(any(is_same_word(word, other) for other in words) for word in significant_words(name))
-
-
-def candidates(archive: Archive, name: str, *, beside: Sequence[str] = ()) -> Iterator[str]:
-    """Yield paths of articles that may be about a name, likeliest first, each once, at most `MAX_CANDIDATES`.
+    The titles come first, because they cost a tenth of the full text and are mostly right; then what the full text
+    knows; then what is left when words are dropped or cut.
 
     Args:
         archive: Where to look.
         name: A person or a work.
         beside: Words that help to tell it from its namesakes, such as the painter of a work.
-
-    Raises:
-        ArchiveDamaged: the archive's index cannot be read.
     """
     seen: set[str] = set()
-    for path in _proposed(archive, name, beside):
-        if path not in seen:
-            seen.add(path)
-            yield path
-        if len(seen) >= MAX_CANDIDATES:
-            return
-
-
-def _proposed(archive: Archive, name: str, beside: Sequence[str]) -> Iterator[str]:
-    plain = _BRACKETED.sub("", name).strip()
-    for title in dict.fromkeys((name.strip(), plain, plain.replace("'", "’"), plain.replace("’", "'"))):
-        path = archive.by_title(title) if title else None
-        if path is not None:
-            yield path
-    yield from archive.suggest(plain, limit=PER_QUERY)
-    for query in queries(plain, beside=beside):
-        yield from archive.search(query, limit=PER_QUERY)
-    for word in sorted(significant_words(plain), key=len, reverse=True)[:2]:
-        yield from archive.suggest(word[: max(4, len(word) - 3)], limit=PER_QUERY)  # "Titi…" finds Titian and Titien
+    for proposed in (_by_title(archive, name, beside), _by_text(archive, name, beside), _loosely(archive, name)):
+        fresh = list(dict.fromkeys(path for path in proposed if path not in seen))
+        seen.update(fresh)
+        if fresh:
+            yield fresh
 
 
 def queries(name: str, *, beside: Sequence[str] = ()) -> list[str]:
@@ -110,17 +45,46 @@ def queries(name: str, *, beside: Sequence[str] = ()) -> list[str]:
     helping = [word for text in beside for word in significant_words(text)[-1:]]
     asked = [" ".join(words + helping), " ".join(words)]
     asked += [_ligatures(query) for query in list(asked)]
-    asked.append(" ".join(_WORD.findall(fold(name))))  # with the particles: "van" may be what the index knows
-    elided = " ".join(part for part in name.lower().split() if _ELISION.match(part))
+    asked.append(" ".join(WORD.findall(fold(name))))  # with the particles: "van" may be what the index knows
+    elided = " ".join(part for part in name.lower().split() if ELISION.match(part))
     asked.append(elided)  # an elision is one word in the index
     for dropped in range(len(words)) if len(words) > 1 else ():
         asked.append(" ".join(words[:dropped] + words[dropped + 1 :]))
-    return [query for query in dict.fromkeys(asked) if query.strip()]
+    return [query for query in dict.fromkeys(asked) if query.strip()][:MAX_QUERIES]
 
 
-def _ligatures(query: str) -> str:
-    return query.replace("oe", "œ")
+def _by_title(archive: Archive, name: str, beside: Sequence[str]) -> Iterator[str]:
+    plain = BRACKETED.sub("", name).strip()
+    straight = plain.replace("’", "'")
+    spelled = (name.strip(), plain, straight, straight.replace("'", "’"), _ligatures(plain), _opened(plain))
+    for title in dict.fromkeys(one for one in spelled if one):
+        path = archive.by_title(title)
+        if path is not None:
+            yield path
+    for start in dict.fromkeys((*(f"{plain} {word}" for word in beside), plain)):
+        yield from _answers(archive, start, suggest=True)
 
 
-def _covers(ours: Sequence[str], theirs: Sequence[str]) -> bool:
-    return all(any(is_same_word(word, other) for other in theirs) for word in ours)
+def _by_text(archive: Archive, name: str, beside: Sequence[str]) -> Iterator[str]:
+    for query in queries(BRACKETED.sub("", name).strip(), beside=beside):
+        yield from _answers(archive, query)
+
+
+def _loosely(archive: Archive, name: str) -> Iterator[str]:
+    for word in sorted(significant_words(name), key=len, reverse=True)[:2]:
+        yield from _answers(archive, word[: max(4, len(word) - 3)], suggest=True)  # "Titi…": Titian and Titien
+
+
+def _answers(archive: Archive, query: str, *, suggest: bool = False) -> list[str]:
+    try:
+        return archive.suggest(query, limit=PER_QUERY) if suggest else archive.search(query, limit=PER_QUERY)
+    except ArchiveDamaged:
+        return []
+
+
+def _ligatures(text: str) -> str:
+    return text.replace("oe", "œ").replace("Oe", "Œ")
+
+
+def _opened(text: str) -> str:
+    return text.replace("œ", "oe").replace("Œ", "Oe").replace("æ", "ae").replace("Æ", "Ae")

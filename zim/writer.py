@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from libzim.writer import ContentProvider, Creator, Hint, Item, StringProvider
@@ -74,18 +75,19 @@ def write_archive(
     Args:
         path: The file; an existing one is replaced.
         language: "fr" or "en".
-        pages: The articles, the first one being the main page.
+        pages: The articles, one at least, the first one being the main page; they are taken one by one.
         title: Of the archive.
         index: Whether it gets a full-text index.
     """
-    pages = list(pages)
+    waiting = iter(pages)
+    first = next(waiting)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".zim-") as folder:  # libzim wants a name that is free
         temporary = Path(folder) / "new.zim"
         creator = Creator(str(temporary)).config_verbose(False).config_nbworkers(1)
         creator.config_indexing(index, LANGUAGES[language])
-        with _quiet(), creator.set_mainpath(pages[0].path):
-            for page in pages:
+        with _quiet(), creator.set_mainpath(first.path):
+            for page in chain((first,), waiting):
                 if page.redirect_to is None:
                     creator.add_item(_HtmlItem(page))
                 else:

@@ -94,6 +94,7 @@ def test_a_fact_says_where_it_stands(library):
         archive="fr.zim",
         paragraph=1,
         about="work",
+        section="Vol",
     )
 
 
