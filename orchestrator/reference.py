@@ -21,6 +21,7 @@ from pydantic.fields import FieldInfo
 from orchestrator import reference_errors, reference_workflows
 from orchestrator.card_settings import StartSettings
 from orchestrator.settings import InstanceSettings, RestartSettings, Settings, StepSettings
+from steps.final_options import VersionOptions
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "configuration.md"
@@ -81,6 +82,7 @@ def page() -> str:
             lines.append(f"| `{name}` | {default} | {kind} | {key.description} |")
     lines += ["", "## An instance", "", *_table(InstanceSettings), "", "## `restart` of an instance", ""]
     lines += [*_table(RestartSettings), "", "## `start` of an instance", "", *_table(StartSettings), "", *_examples()]
+    lines += ["", "## A version under `final.versions`", "", *_table(VersionOptions), "", *_VERSIONS_EXAMPLE]
     lines += ["", "## A step under `steps`", "", *_table(StepSettings), "", *_STEPS_EXAMPLE]
     return "\n".join(lines) + "\n"
 
@@ -96,6 +98,16 @@ def _table(model: type[BaseModel]) -> list[str]:
         )
     return rows
 
+
+_VERSIONS_EXAMPLE = (
+    "```yaml",
+    "final:",
+    "  watermark: My channel",
+    "  versions:                                   # each is a file of its own beside the first: video_tiktok.mp4",
+    '    tiktok: {watermark: ""}                   # TikTok refuses marks that a program has put there',
+    "    reels: {title_card: false, disclosure: always}",
+    "```",
+)
 
 _STEPS_EXAMPLE = (
     "```yaml",

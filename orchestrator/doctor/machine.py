@@ -92,8 +92,24 @@ def captions_model(settings: Settings) -> Iterator[Finding]:
 def music(settings: Settings) -> Iterator[Finding]:
     """Look for the folder of music."""
     folder = settings.final.music
-    if folder is not None and not folder.is_dir():
-        yield Finding("music", Grade.PROBLEM, f"{folder} is no folder", "correct final.music, or drop the key")
+    if folder is None:
+        return
+    if not folder.exists():
+        yield Finding("music", Grade.PROBLEM, f"there is no {folder}", "correct final.music, or drop the key")
+        return
+    from steps.tracks import read_library  # loads PyAV, which most commands do without
+
+    library = read_library(folder)
+    words = f"{len(library.tracks)} licensed tracks in {folder}"
+    state = "state their licences in tracks.yaml: without one a track is not used"
+    if not library.tracks:
+        yield Finding("music", Grade.PROBLEM, f"{words}: our own loop will be played", state)
+    elif library.passed_over:
+        yield Finding("music", Grade.WARNING, f"{words}; left out: {'; '.join(library.passed_over[:6])}", state)
+    elif len(library.tracks) == 1 and folder.is_dir():
+        yield Finding("music", Grade.WARNING, words, "add a second one, or each video has the same")
+    else:
+        yield Finding("music", Grade.OK, words)
 
 
 def home(settings: Settings) -> Iterator[Finding]:

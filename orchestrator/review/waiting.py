@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ def waiting_video(store: Store, home: Home, item_id: int, language: str) -> Wait
         language,
         {
             name: PoolFile(home.artifacts / rows[where].path, rows[where].sha256)
-            for name, where in POOL_FILES.items()
+            for name, where in {**POOL_FILES, **_versions(rows)}.items()
             if where in rows
         },
         str(script.data.get("text", "")) if script is not None else "",
@@ -113,6 +113,13 @@ def waiting_video(store: Store, home: Home, item_id: int, language: str) -> Wait
         last.data,
         {f"{step}.{name}": home.artifacts / row.path for (step, name), row in rows.items() if step not in NEEDS},
     )
+
+
+def _versions(made: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]]:
+    """Return the further versions of a video (`final.versions`) among the artifacts, by their names in the pool."""
+    return {
+        name.replace("_", "-"): (step, name) for step, name in made if step == VIDEO_STEP and name.startswith("video_")
+    }
 
 
 def approve(store: Store, home: Home, video: Waiting) -> Path:

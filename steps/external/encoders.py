@@ -61,7 +61,7 @@ def choose(wanted: str, *, width: int, height: int, fps: int) -> Choice:
     Blocks: a second for each encoder of a card, once a process.
     """
     candidates = ON_CARDS if wanted == "auto" else (wanted,) if wanted in ON_CARDS else ()
-    passed_over = []
+    passed_over: list[str] = []
     for name in candidates:
         with _failed_lock:
             reason = _failed.get(name)

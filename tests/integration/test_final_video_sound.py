@@ -39,7 +39,7 @@ def speech(tmp_path: Path) -> Path:
     return sound(tmp_path / "speech.flac", words)
 
 
-def made(speech: Path, work: Path, **options: object) -> tuple[ffmpeg.Samples, mixing.Loudness]:
+def made(speech: Path, work: Path, **options: object) -> tuple[ffmpeg.Samples, ffmpeg.Loudness]:
     """Return the finished sound, decoded, and its loudness."""
     work.mkdir(exist_ok=True)
     final = FinalOptions.model_validate(options)
