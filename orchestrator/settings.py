@@ -21,6 +21,7 @@ from orchestrator.card_settings import CoolingSettings, Gpu, Role, StartSettings
 from orchestrator.errors import ConfigError
 from orchestrator.server_settings import Servers
 from steps.options import (
+    ArchivePaths,
     AudioOptions,
     CaptionOptions,
     FinalOptions,
@@ -303,8 +304,8 @@ class Settings(Options):
     comfyui: ComfyUISettings = Field(ComfyUISettings(), description="The ComfyUI instances")
     llm: LlmOptions = Field(LlmOptions(), description="Language and vision models")
     servers: Servers = Field((), description="Language model servers that Nightreel starts, puts to sleep and wakes")
-    zim: dict[Language, Path] = Field(
-        default_factory=dict, description="Offline Wikipedia by language, ZIM files; relative to this file"
+    zim: dict[Language, ArchivePaths] = Field(
+        default_factory=dict, description="Offline Wikipedia by language: a ZIM file or a list; relative to this file"
     )
     local: LocalSettings = Field(LocalSettings(), description="Work on the CPU")
     video: VideoOptions = Field(VideoOptions(), description="Sizes and rates")
@@ -435,7 +436,7 @@ def _absolute(settings: Settings, base: Path) -> Settings:
                 }
             ),
             "servers": tuple(server.beside(base) for server in settings.servers),
-            "zim": {language: place(archive) for language, archive in settings.zim.items()},
+            "zim": {language: tuple(map(place, archives)) for language, archives in settings.zim.items()},
             "captions": settings.captions.model_copy(
                 update={
                     "model": place(settings.captions.model),

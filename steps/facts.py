@@ -88,6 +88,6 @@ def _library(options: StepOptions) -> Library:
     key = (tuple(sorted(options.zim.items())), options.state_dir)
     with _libraries_lock:
         if key not in _libraries:
-            paths: dict[str, Path] = dict(options.zim.items())
+            paths: dict[str, tuple[Path, ...]] = dict(options.zim.items())
             _libraries[key] = Library(paths, state_dir=options.state_dir)
         return _libraries[key]

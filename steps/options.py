@@ -22,6 +22,7 @@ from steps.script_options import ScriptOptions as ScriptOptions
 from steps.seeing_options import PrepareOptions as PrepareOptions
 from steps.speech_options import AudioOptions as AudioOptions
 from steps.speech_options import VoiceOptions as VoiceOptions
+from steps.zim_options import ArchivePaths as ArchivePaths
 
 Language = Literal["fr", "en"]
 
@@ -88,7 +89,7 @@ class StepOptions(Options):
     captions: CaptionOptions = CaptionOptions()
     final: FinalOptions = FinalOptions()
     llm: LlmOptions = LlmOptions()
-    zim: dict[Language, Path] = Field(default_factory=dict)
+    zim: dict[Language, ArchivePaths] = Field(default_factory=dict)
     models_dir: Path = Field(Path("models"), description="Folder of the two face model files")
     state_dir: Path | None = Field(
         None, description="Folder where steps remember what they checked once; without one, until the process ends"

@@ -34,8 +34,9 @@ def examine(settings: Settings, steps: Sequence[Step] | None = None) -> list[Fin
     """
     workflows, findings = _workflows(default_steps() if steps is None else steps)
     probes: list[tuple[str, Probe]] = [(probe.__name__, partial(probe, settings)) for probe in machine.ALL]
-    for language, path in sorted(settings.zim.items()):
-        probes.append((f"ZIM {language}", partial(services.archive, language, path)))
+    for language, paths in sorted(settings.zim.items()):
+        state_dir = settings.home / "engines"
+        probes += [(f"ZIM {language}", partial(services.archive, language, path, state_dir)) for path in paths]
     for which, endpoint in (("text", settings.llm.text), ("vision", settings.llm.vision)):
         probes.append((f"LLM {which}", partial(services.language_model, which, endpoint)))
     with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="doctor") as pool:

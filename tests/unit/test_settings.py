@@ -35,7 +35,7 @@ def test_paths_are_relative_to_the_file(tmp_path):
     """The same home whatever folder the command is started from."""
     settings = load(tmp_path, "home: reels\nzim: {fr: archives/w.zim}\nfinal: {music: songs}\n")
     assert settings.home == tmp_path / "reels"
-    assert settings.zim["fr"] == tmp_path / "archives" / "w.zim"
+    assert settings.zim["fr"] == (tmp_path / "archives" / "w.zim",)
     assert settings.final.music == tmp_path / "songs"
 
 
