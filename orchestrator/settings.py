@@ -304,9 +304,7 @@ class Settings(Options):
     comfyui: ComfyUISettings = Field(ComfyUISettings(), description="The ComfyUI instances")
     llm: LlmOptions = Field(LlmOptions(), description="Language and vision models")
     servers: Servers = Field((), description="Language model servers that Nightreel starts, puts to sleep and wakes")
-    zim: dict[Language, ArchivePaths] = Field(
-        default_factory=dict, description="Offline Wikipedia by language: a ZIM file or a list; relative to this file"
-    )
+    zim: dict[Language, ArchivePaths] = Field({}, description="Offline Wikipedia by language; relative to this file")
     local: LocalSettings = Field(LocalSettings(), description="Work on the CPU")
     video: VideoOptions = Field(VideoOptions(), description="Sizes and rates")
     prepare: PrepareOptions = Field(PrepareOptions(), description="Step 0: what is accepted")
