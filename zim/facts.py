@@ -1,7 +1,7 @@
 """From an article to the sentences that are worth telling, best first, each with its place.
 
 A sentence must stand alone, be speakable, and say something; one that addresses its reader as if he were a program is
-somebody's joke, and its whole paragraph is left out.
+somebody's joke, and is left out.
 """
 
 from __future__ import annotations
@@ -63,10 +63,8 @@ def facts_of(text: Text, subject: Subject, *, article: str, archive: str) -> lis
     """
     ranked: list[tuple[float, int, Fact]] = []
     for paragraph in text.paragraphs:
-        if is_order(paragraph.text):
-            continue
         for place, sentence in enumerate(sentences(paragraph.text)):
-            if is_speakable(sentence):
+            if is_speakable(sentence) and not is_order(sentence):
                 fact = Fact(sentence, article, archive, paragraph.index, subject.about, paragraph.section)
                 ranked.append((-_worth(sentence, paragraph, place, subject), len(ranked), fact))
     ranked.sort(key=lambda one: one[:2])
