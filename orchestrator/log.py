@@ -66,7 +66,7 @@ EVENTS: dict[str, str] = {
     "server.died": "A language model server of our own has ended by itself",
     "server.down": "A language model server cannot be started, or does not answer",
     "server.broken": "A language model server died too often and is given up for the night",
-    "server.unusable": "A step cannot start without the language model server that it asks, with the reason",
+    "server.unusable": "A language model server cannot be had now, with the reason: the steps that ask it do not start",
     "card.handed_over": "A card changes hands between ComfyUI and a language model server",
     "card.held": "A card cannot change hands: its memory is held, and by whom",
     "artifact.lost": "A stored file is gone or has another size: what made it runs again",

@@ -353,6 +353,7 @@ class Night:
         fits = will_finish(self._clock.now(), expected_s=self._expected_s(step) or 0.0, deadline=self._deadline)
         if before is not None and wanted and fits:
             self._restarts.between_on(instance, before.name, step.name, coming=coming)
+        self._fleet.clear_cards(step.name, self._workflows[step.name], [instance])
 
     def _expected_s(self, step: Step) -> float | None:
         measured = self._store.typical_seconds(step.name)

@@ -22,6 +22,7 @@ from orchestrator.observer import StepOverview
 from orchestrator.openqueue import OpenQueue
 from orchestrator.planning import Kind, Plan, StepShape
 from orchestrator.remedies import Breaker
+from orchestrator.servers.turns import Turns
 from orchestrator.stepqueue import ASKED_TO_STOP, NO_INSTANCE, OUT_OF_TIME, POLL_S
 from orchestrator.treating import cards_of
 from steps.base import ComfyStep, LocalStep, Step
@@ -93,6 +94,7 @@ class Overlap:
             workers=lanes.desk.workers,
         )
         self._drives = {step.name: self._drive(step) for step in steps}
+        self._turns = Turns(lanes.fleet.servers, steps, self._changed)
 
     def _drive(self, step: Step) -> Drive:
         workflow = self._workflows.get(step.name)
@@ -135,6 +137,8 @@ class Overlap:
             threading.Thread(target=self._work_locally, args=(name, steps), name=name)
             for name, steps in self._local_lanes().items()
         ]
+        if self._turns.are_taken:
+            threads.append(threading.Thread(target=self._take_turns, name="turns"))
         self._adopt(adopted, names)
         self._look()
         for thread in threads:
@@ -219,14 +223,11 @@ class Overlap:
         """Take one card from step to step until the night is over."""
         try:
             self._take_up(instance, adopted)
+            self._turns.card_ends(instance.name)
             while not self._is_closing() and instance.set_aside is None:
-                before = self._board.where(instance.name)
-                plan = self._board.decide(instance.name)
-                if plan.step is None:
+                if not self._turns.card_begins(instance.name) or not self._go_on(instance):
                     with self._changed:
                         self._changed.wait(POLL_S)
-                else:
-                    self._go(instance, before, plan)
         except BaseException as error:
             self._give_up(error)
         finally:
@@ -238,6 +239,7 @@ class Overlap:
             if one.task.instance in names and one.task.instance is not None:
                 self._queue(one.task.step).adopt(one.run, one.task.instance)
                 self._board.place(one.task.instance, one.task.step)
+                self._turns.occupy(one.task.instance)
 
     def _take_up(self, instance: Instance, adopted: Sequence[Adopted]) -> None:
         """Wait for the prompts that outlived a crash, and go on with the step of the first. No restart before."""
@@ -264,6 +266,17 @@ class Overlap:
         self._begin(step)
         drive = self._drives[step.name]
         drive.await_adopted(self._lanes.engine(step, self._workflows[step.name], instance, drive), instance, adopted)
+
+    def _go_on(self, instance: Instance) -> bool:
+        """Have a card do what is planned for it; False when that is nothing."""
+        try:
+            before = self._board.where(instance.name)
+            plan = self._board.decide(instance.name)
+            if plan.step is not None:
+                self._go(instance, before, plan)
+            return plan.step is not None
+        finally:
+            self._turns.card_ends(instance.name)
 
     def _go(self, instance: Instance, before: str | None, plan: Plan) -> None:
         assert plan.kind is Kind.GO
@@ -308,7 +321,7 @@ class Overlap:
 
     def _may_leave(self, card: str) -> bool:
         """Tell whether a card that found nothing at its step should go elsewhere. Called under the lock."""
-        if self._is_closing():
+        if self._is_closing() or self._turns.is_wanted(card):
             return True
         plan = self._board.plan(card)
         return plan.kind is not Kind.STAY and plan.step != self._board.where(card)
@@ -343,18 +356,35 @@ class Overlap:
                 found = self._next_local(local, name)
                 if found is not None:
                     step, run = found
-                    self._begin(step)
-                    self._drives[step.name].run_locally(step, run)
+                    try:
+                        self._begin(step)
+                        self._drives[step.name].run_locally(step, run)
+                    finally:
+                        self._turns.asking_ends(step.name)
         except BaseException as error:
             self._give_up(error)
 
     def _next_local(self, local: Sequence[LocalStep], name: str) -> tuple[LocalStep, RunView] | None:
         with self._changed:
             for step in local:
+                if not self._turns.asking_begins(step.name):
+                    continue
                 if (run := self._queue(step.name).take_now(name)) is not None:
                     return step, run
+                self._turns.asking_ends(step.name)
             self._changed.wait(POLL_S)
         return None
+
+    def _take_turns(self) -> None:
+        """Hand cards over between ComfyUI and language models, until the night is over."""
+        try:
+            while not self._is_closing():
+                for step, problem in self._turns.lead(self._board.outlook()).items():
+                    self._queue(step).stop(problem)
+                with self._changed:
+                    self._changed.wait(POLL_S)
+        except BaseException as error:
+            self._give_up(error)
 
     # --- telling ---------------------------------------------------------------------------------------------------
 

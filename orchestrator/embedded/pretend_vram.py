@@ -20,6 +20,7 @@ HOLDS = "NIGHTREEL_PRETEND_GB"
 KEEPS = "NIGHTREEL_PRETEND_KEEPS"
 """Variable with which a process gives nothing back when it is asked to: only its end does."""
 TOTAL_FILE = "total_gb"
+OVERFULL_FILE = "overfull"
 GIB = 1024**3
 
 
@@ -50,6 +51,9 @@ class PretendCard:
         beside = mine.with_suffix(".new")
         beside.write_text(json.dumps({"pid": os.getpid(), "gb": self.own_gb * share}))
         beside.replace(mine)
+        held = self.holders()
+        if sum(held.values()) > self.total_gb:  # a real card would have refused: whoever looks at the folder sees it
+            (self.folder / OVERFULL_FILE).write_text(json.dumps(held))
 
     def give_back(self) -> None:
         """Hold nothing, unless this process is one that keeps what it has."""

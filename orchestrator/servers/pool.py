@@ -115,13 +115,19 @@ class ServerPool:
         A night that is asked to stop begins no step anyway, and says so itself.
         """
         for server in self.of_step(step):
-            try:
-                self.handover.to_server(server)
-            except (ServerError, NotReadyError) as error:
-                if self.stop.is_set():
-                    return ""
-                self.log.error("server.unusable", server=server.name, step=step.name, reason=str(error))
-                return str(error)
+            if problem := self.wake_for(server):
+                return problem
+        return ""
+
+    def wake_for(self, server: ManagedServer) -> str:
+        """Have a server awake, and all else off its cards. Blocks. Returns why it cannot be had, or ""."""
+        try:
+            self.handover.to_server(server)
+        except (ServerError, NotReadyError) as error:
+            if self.stop.is_set():
+                return ""
+            self.log.error("server.unusable", server=server.name, reason=str(error))
+            return str(error)
         return ""
 
     def before_cards(self, instances: Sequence[Instance], needed_gb: float) -> Mapping[str, str]:

@@ -20,6 +20,8 @@ from orchestrator.servers.server import ManagedServer
 
 ROOT = Path(__file__).resolve().parents[2]
 EMBEDDED = (sys.executable, "-m", "orchestrator.embedded.llm", "--port", "{port}")
+TINY = (sys.executable, "-S", str(Path(__file__).with_name("tiny_llm.py")), "{port}")
+"""A server that starts within a moment; see there."""
 UUID = "GPU-11111111-2222-3333-4444-555555555555"
 SMI = """#!{python} -IS
 import json, os, pathlib, sys
@@ -63,10 +65,10 @@ def on_card(card: PretendCard, holds_gb: float, **more: str) -> dict[str, str]:
 
 
 def server_settings(name: str = "qwen", **given: Any) -> ServerSettings:
-    """Return settings of an embedded language model as a managed server."""
+    """Return settings of a managed server: a tiny one, if nothing else is said."""
     usual: dict[str, Any] = {"ready_timeout_s": 30, "vram_timeout_s": 2}
     if not {"url", "inside", "command"} & set(given):
-        usual |= {"command": EMBEDDED, "kind": "vllm"}
+        usual |= {"command": TINY, "kind": "vllm"}
     given.setdefault("environment", {"PYTHONPATH": str(ROOT)})
     return ServerSettings.model_validate({"name": name, **usual, **given})
 

@@ -15,6 +15,7 @@ import requests
 from servers_world import (
     EMBEDDED,
     ROOT,
+    TINY,
     is_alive,
     managed,
     on_card,
@@ -49,7 +50,8 @@ def logged(root: Path, event: str) -> list[dict[str, object]]:
 def test_a_server_sleeps_and_wakes_and_is_stopped_with_its_children(tmp_path, made):
     """Its whole life, with the memory of its card at each point."""
     card = pretend_card(tmp_path / "card", 24)
-    server = managed(server_settings(environment=on_card(card, 20)), tmp_path / "home")
+    settings = server_settings(command=EMBEDDED, kind="vllm", environment=on_card(card, 20))
+    server = managed(settings, tmp_path / "home")
     made.append(server)
     assert server.stage is Stage.ENDED
     server.wake()
@@ -70,10 +72,10 @@ def test_a_server_sleeps_and_wakes_and_is_stopped_with_its_children(tmp_path, ma
 
 
 def test_a_server_without_sleep_is_ended_instead_and_started_again(tmp_path, made):
-    """Its routes of sleep are missing without the developer mode: the memory comes back all the same."""
+    """It answers that it cannot: the memory comes back all the same."""
     card = pretend_card(tmp_path / "card")
-    environment = on_card(card, 20, VLLM_SERVER_DEV_MODE="0")
-    server = managed(server_settings(environment=environment), tmp_path / "home")
+    settings = server_settings(command=[*TINY, "sleepless"], kind="vllm", environment=on_card(card, 20))
+    server = managed(settings, tmp_path / "home")
     made.append(server)
     server.wake()
     url = server.url
@@ -157,7 +159,7 @@ def test_the_next_start_goes_on_with_what_lingers(tmp_path, made):
 def test_what_was_started_otherwise_is_ended_and_not_used(tmp_path, made):
     """Another command means another model: the old one must not answer in its place."""
     pid, _, _ = run_until_killed(tmp_path, linger_s=30)
-    server = managed(server_settings(command=[*EMBEDDED, "--idle-exit-s", "99"]), tmp_path)
+    server = managed(server_settings(command=[*TINY, "otherwise"], kind="vllm"), tmp_path)
     made.append(server)
     server.open()
     assert server.stage is Stage.ENDED
@@ -165,11 +167,12 @@ def test_what_was_started_otherwise_is_ended_and_not_used(tmp_path, made):
 
 
 def test_a_keeper_ends_grandchildren_too(tmp_path):
-    """vLLM has a process a card: one that survives keeps that card's memory."""
+    """A server with two cards has a process for each: one that survives keeps that card's memory."""
     owner = tmp_path / "owner"
     keeper.mark(owner)
     inner = "import os, time; open('pid', 'w').write(str(os.getpid())); os.rename('pid', 'grandchild'); time.sleep(600)"
-    outer = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {inner!r}], start_new_session=True).wait()"
+    start = f"subprocess.Popen([sys.executable, '-c', {inner!r}], start_new_session=True)"
+    outer = f"import subprocess, sys; {start}.wait()"
     command = [sys.executable, "-IS", keeper.__file__, "--owner", str(owner), "--", sys.executable, "-c", outer]
     with subprocess.Popen(command, cwd=tmp_path) as kept:
         assert wait_until((tmp_path / "grandchild").exists)
