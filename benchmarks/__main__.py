@@ -16,6 +16,7 @@ MEASURES = {
     "cards64_cpu_cores": "benchmarks.cards64",
     "cards64_memory_growth_mib": "benchmarks.cards64",
     "dead_card_ratio": "benchmarks.dead_card",
+    "script_batch_ratio": "benchmarks.script_batch",
     "status_s": "benchmarks.state",
     "moves_per_s": "benchmarks.state",
     "catalogue_30000_s": "benchmarks.state",

@@ -2,7 +2,8 @@
 
 `python -m orchestrator.embedded.llm --port N` prints `ready http://HOST:PORT/v1` once it answers. It judges pictures
 with CPU checks and writes scripts from the facts it is given; everything it says is marked as a preview by its model
-name and fingerprint. Faults on demand make it misbehave as real servers do, for tests.
+name and fingerprint. Faults on demand make it misbehave as real servers do (`llm_faults.py`), and a pace of its own
+makes it take as long (`llm_batch.py`).
 """
 
 from __future__ import annotations
@@ -20,31 +21,40 @@ from typing import Any
 
 from aiohttp import web
 
-from orchestrator.embedded import llm_sleep
+from orchestrator.embedded import llm_misbehave, llm_sleep
+from orchestrator.embedded.errors import BadFault
 from orchestrator.embedded.llm_answers import BadRequest, answer, read_question
+from orchestrator.embedded.llm_batch import Batch, Pace
+from orchestrator.embedded.llm_faults import LlmFaultBoard
 from steps.errors import ResourceMissing
 from steps.external.faces import default_models_dir
 
 MODEL = "nightreel-preview"
-FAULTS = ("prose", "half_json", "http_400", "http_429", "slow", *llm_sleep.FAULTS)
 MAX_BODY_BYTES = 32 * 1024 * 1024
-SLOW_S = 3600.0
 WORKERS = 2
 
 
 class LlmServer:
     """The server's state: what it is told, when it was last asked, how it should misbehave."""
 
-    def __init__(self, *, models_dir: Path, faults: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, *, models_dir: Path, faults: tuple[str, ...] = (), batch: int | None = None, pace: Pace | None = None
+    ) -> None:
         """Keep the settings; nothing is opened yet.
 
         Args:
             models_dir: Folder of the two face model files.
-            faults: Names out of `FAULTS`; `http_429` strikes only the first question, the others every one.
+            faults: As `llm_faults` reads them.
+            batch: Answers that are given together; None: without limit.
+            pace: How fast each of them is; None: as fast as can be.
+
+        Raises:
+            BadFault: a fault that nobody understands.
         """
         self._models_dir = models_dir
-        self._faults = set(faults)
-        self._bed = llm_sleep.Bed(frozenset(faults))
+        self._faults = LlmFaultBoard(faults)
+        self._bed = llm_sleep.Bed(self._faults.kinds())
+        self._batch = Batch(batch, pace or Pace())
         self._workers = ThreadPoolExecutor(WORKERS, thread_name_prefix="llm")
         self.asked_at = time.monotonic()
 
@@ -56,6 +66,7 @@ class LlmServer:
         app.router.add_get("/v1/models", self._models)
         app.router.add_post("/v1/chat/completions", self._chat)
         self._bed.add_routes(app)
+        self._faults.add_routes(app)
         app.on_cleanup.append(self._close)
         return app
 
@@ -97,37 +108,37 @@ class LlmServer:
             body = json.loads(await request.read())
         except ValueError as error:
             return _error(400, f"the body is not JSON: {error}", kind="invalid_request_error")
-        fault = await self._strike()
-        if isinstance(fault, web.Response):
-            return fault
+        number, told = self._faults.begin_question(), body if isinstance(body, dict) else {}
+        if (fault := self._faults.strike("http", number, told)) is not None:
+            refusal = await llm_misbehave.refuse(fault, request)
+            if refusal is not None:
+                return refusal
         try:
             question = read_question(body)
+            if (fault := self._faults.strike("question", number, told)) is not None:
+                question = llm_misbehave.twisted(fault, question)
             loop = asyncio.get_running_loop()
             text = await loop.run_in_executor(self._workers, lambda: answer(question, models_dir=self._models_dir))
         except BadRequest as error:
             return _error(400, str(error), kind="invalid_request_error", param=error.param)
         except ResourceMissing as error:
             return _error(503, str(error), kind="server_error")
-        return web.json_response(_completion(fault or text, asked=len(question.text)))
-
-    async def _strike(self) -> web.Response | str | None:
-        """Return the answer that a fault puts in place of the true one, if any."""
-        if "slow" in self._faults:
-            await asyncio.sleep(SLOW_S)
-        if "http_400" in self._faults:
-            return _error(400, "max_tokens is too large for this model", kind="invalid_request_error")
-        if "http_429" in self._faults:
-            self._faults.discard("http_429")
-            return _error(429, "too many requests", kind="rate_limit_error")
-        if "prose" in self._faults:
-            return "Certainly! Here is the answer you asked for: it is a lovely picture."
-        if "half_json" in self._faults:
-            return '{"sentences": [{"text": "Je suis'
-        return None
+        ended = "stop"
+        if (fault := self._faults.strike("answer", number, told)) is not None:
+            text, ended = llm_misbehave.spoiled(fault, text, question)
+        await self._batch.decode(_tokens(text))
+        return web.json_response(_completion(text, asked=question.text, ended=ended))
 
 
 def serve(
-    host: str, port: int, *, models_dir: Path, idle_exit_s: float | None = None, faults: tuple[str, ...] = ()
+    host: str,
+    port: int,
+    *,
+    models_dir: Path,
+    idle_exit_s: float | None = None,
+    faults: tuple[str, ...] = (),
+    batch: int | None = None,
+    pace: Pace | None = None,
 ) -> int:
     """Serve until SIGINT, SIGTERM or idleness, and return the exit status. Blocks.
 
@@ -138,9 +149,14 @@ def serve(
         port: TCP port; 0 for any free one.
         models_dir: Folder of the two face model files.
         idle_exit_s: Exit after so many seconds without a question; None for never.
-        faults: Names out of `FAULTS`.
+        faults: As `llm_faults` reads them.
+        batch: Answers that are given together; None: without limit.
+        pace: How fast each of them is; None: as fast as can be.
+
+    Raises:
+        BadFault: a fault that nobody understands.
     """
-    server = LlmServer(models_dir=models_dir, faults=faults)
+    server = LlmServer(models_dir=models_dir, faults=faults, batch=batch, pace=pace)
     try:
         asyncio.run(_serve(server, host, port, idle_exit_s=idle_exit_s))
     except OSError as error:
@@ -173,16 +189,21 @@ async def _serve(server: LlmServer, host: str, port: int, *, idle_exit_s: float 
         await runner.cleanup()
 
 
-def _completion(text: str, *, asked: int) -> dict[str, Any]:
-    """Wrap what was said as OpenAI does. Token counts are estimates: four characters a token."""
-    used = {"prompt_tokens": asked // 4, "completion_tokens": len(text) // 4}
+def _tokens(text: str) -> int:
+    """Estimate a text's tokens: four characters each."""
+    return len(text) // 4
+
+
+def _completion(text: str, *, asked: str, ended: str) -> dict[str, Any]:
+    """Wrap what was said as OpenAI does. Token counts are estimates."""
+    used = {"prompt_tokens": _tokens(asked), "completion_tokens": _tokens(text)}
     return {
         "id": f"chatcmpl-{uuid.uuid4().hex}",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": MODEL,
         "system_fingerprint": MODEL,
-        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": ended}],
         "usage": used | {"total_tokens": sum(used.values())},
     }
 
@@ -199,10 +220,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--port", type=int, required=True, help="0 for any free port")
     parser.add_argument("--idle-exit-s", type=float, default=None, help="exit after so long without a question")
     parser.add_argument("--models-dir", type=Path, default=None, help="folder of the face model files")
-    parser.add_argument("--fault", action="append", default=[], choices=FAULTS, help="misbehave, for tests")
+    parser.add_argument("--fault", action="append", default=[], help="misbehave, for tests: KIND or KIND@key=value")
+    parser.add_argument("--batch", type=int, default=None, help="answers that decode together; by default all")
+    parser.add_argument("--tokens-per-s", type=float, default=0.0, help="pace of one answer; by default at once")
+    parser.add_argument("--first-s", type=float, default=0.0, help="seconds until the first token of an answer")
     told = parser.parse_args(arguments)
-    models_dir = told.models_dir or default_models_dir()
-    return serve(told.host, told.port, models_dir=models_dir, idle_exit_s=told.idle_exit_s, faults=tuple(told.fault))
+    try:
+        return serve(
+            told.host,
+            told.port,
+            models_dir=told.models_dir or default_models_dir(),
+            idle_exit_s=told.idle_exit_s,
+            faults=tuple(told.fault),
+            batch=told.batch,
+            pace=Pace(told.tokens_per_s, told.first_s),
+        )
+    except BadFault as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":
