@@ -198,6 +198,7 @@ class Library:
         *,
         state_dir: Path | None = None,
         check_beside: bool = True,
+        test_small: bool = True,
     ) -> None:
         """Keep the paths; each archive is opened when its language is first asked for, and stays open.
 
@@ -205,6 +206,7 @@ class Library:
             paths: Language -> one file or several; of two that know a subject, the first one is believed.
             state_dir: Folder for the record of checked files, made when missing; None to check once a process.
             check_beside: Whether files of which nothing is known are tested in a thread, once they are open.
+            test_small: Whether a file of up to SMALL_BYTES is tested at once, when it is opened.
         """
         self._paths = {
             language: (Path(given),) if isinstance(given, str | Path) else tuple(Path(one) for one in given)
@@ -213,6 +215,7 @@ class Library:
         self.checks = Checks(state_dir)
         self.background = BackgroundChecks(self.checks)
         self._check_beside = check_beside
+        self._test_small = test_small
         self._open: dict[tuple[str, Path], Archive] = {}
         self._lock = threading.Lock()
 
@@ -284,7 +287,8 @@ class Library:
         """Tell whether a file is surely whole; a small one of which nothing is known is tested at once."""
         try:
             known = self.checks.known(path)
-            if known is None and 0 < sum(part.stat().st_size for part in parts_of(path)) <= SMALL_BYTES:
+            size_bytes = sum(part.stat().st_size for part in parts_of(path))
+            if known is None and self._test_small and 0 < size_bytes <= SMALL_BYTES:
                 known = self.checks.check(path)
         except OSError:
             return False  # opening it says what is wrong

@@ -8,11 +8,22 @@ import traceback
 
 from rich.markup import escape
 
-from orchestrator.cli import changing, explaining, looking, nights, workflows
+from orchestrator.cli import changing, encyclopaedias, explaining, looking, nights, seeing, workflows
 from orchestrator.cli.console import app, errors
 from orchestrator.errors import ExitCode, NightreelError
 
-__all__ = ["app", "changing", "exit_code_of", "explaining", "looking", "main", "nights", "workflows"]
+__all__ = [
+    "app",
+    "changing",
+    "encyclopaedias",
+    "exit_code_of",
+    "explaining",
+    "looking",
+    "main",
+    "nights",
+    "seeing",
+    "workflows",
+]
 
 
 def main() -> None:
