@@ -29,7 +29,8 @@ RATE_HZ = 16_000
 
 LONGEST_S = 600.0
 _HOP = 160  # samples; 10 ms
-_HOP_S = _HOP / RATE_HZ
+HOP_S = _HOP / RATE_HZ
+"""Of what `listen` returns: one value each."""
 _WINDOW = 400  # 25 ms
 _FFT = 512
 _BANDS = 26
@@ -71,13 +72,7 @@ def align(words: Sequence[str], samples: Samples, *, language: str) -> tuple[Tim
         InvalidInput: no sound, silence, no words, or more than LONGEST_S of them.
         ResourceMissing, ProgramFailed, ProgramTimedOut: the synthesizer cannot speak; see `espeak.speak`.
     """
-    duration_s = len(samples) / RATE_HZ
-    if not words:
-        raise InvalidInput("the script has no words to time")
-    if duration_s > LONGEST_S:
-        raise InvalidInput(f"the speech lasts {duration_s:.0f} s; word times are found in at most {LONGEST_S:.0f} s")
-    if duration_s < 0.1 or float(np.abs(samples).max()) < 1e-4:
-        raise InvalidInput(f"the speech of {duration_s:.1f} s is silent or empty; there is nothing to time")
+    duration_s = _checked_duration_s(words, samples)
     real = listen(samples)
     best: tuple[float, list[TimedWord]] | None = None
     for voice in _REFERENCES[language]:
@@ -88,12 +83,33 @@ def align(words: Sequence[str], samples: Samples, *, language: str) -> tuple[Tim
     return settle(best[1], duration_s=duration_s)
 
 
+def by_energy(words: Sequence[str], samples: Samples) -> tuple[TimedWord, ...]:
+    """Share the sounding moments of a speech among words by their length: what is left without any voice or model.
+
+    Args:
+        words: What is said.
+        samples: The speech, mono at RATE_HZ.
+
+    Raises:
+        InvalidInput: no sound, silence, no words, or more than LONGEST_S of them.
+    """
+    duration_s = _checked_duration_s(words, samples)
+    heard = np.flatnonzero(listen(samples).spoken)
+    if not len(heard):
+        heard = np.arange(max(1, round(duration_s / HOP_S)))
+    weights = np.array([len(word) + 2.0 for word in words])
+    borders = np.concatenate([[0], np.cumsum(weights)]) / weights.sum() * (len(heard) - 1)
+    starts = [float(heard[int(border)]) * HOP_S for border in borders[:-1]]
+    ends = [float(heard[int(border)]) * HOP_S for border in borders[1:]]
+    return settle([TimedWord(*word) for word in zip(words, starts, ends, strict=True)], duration_s=duration_s)
+
+
 def narrow(words: Sequence[TimedWord], sound: Sound) -> list[TimedWord]:
     """Return the words without the silence that was given to them: each shrinks to its longest run of sound."""
     narrowed = []
     for word in words:
-        begin, end = _main_stretch(round(word.start_s / _HOP_S), round(word.end_s / _HOP_S), sound.spoken)
-        narrowed.append(TimedWord(word.text, begin * _HOP_S, end * _HOP_S))
+        begin, end = _main_stretch(round(word.start_s / HOP_S), round(word.end_s / HOP_S), sound.spoken)
+        narrowed.append(TimedWord(word.text, begin * HOP_S, end * HOP_S))
     return narrowed
 
 
@@ -121,6 +137,17 @@ def listen(samples: Samples) -> Sound:
         1.9 * (_shift(energy, 2) - _shift(energy, -2))[:, None],
     ]
     return Sound(np.concatenate(columns, axis=1).astype(np.float32), energy.astype(np.float32), spoken)
+
+
+def _checked_duration_s(words: Sequence[str], samples: Samples) -> float:
+    duration_s = len(samples) / RATE_HZ
+    if not words:
+        raise InvalidInput("the script has no words to time")
+    if duration_s > LONGEST_S:
+        raise InvalidInput(f"the speech lasts {duration_s:.0f} s; word times are found in at most {LONGEST_S:.0f} s")
+    if duration_s < 0.1 or float(np.abs(samples).max()) < 1e-4:
+        raise InvalidInput(f"the speech of {duration_s:.1f} s is silent or empty; there is nothing to time")
+    return duration_s
 
 
 def _fit(words: Sequence[str], real: Sound, *, voice: str) -> tuple[float, list[TimedWord]]:
@@ -151,7 +178,7 @@ def _track(words: Sequence[str], speech: Speech, reference: Sound) -> _Track:
     last = len(reference.energy) - 1
     after_mark = True
     for index, (start_s, end_s) in enumerate(_spoken_spans(words, speech)):
-        begin, end = round(start_s / _HOP_S), round(end_s / _HOP_S)
+        begin, end = round(start_s / HOP_S), round(end_s / HOP_S)
         if end > begin:
             frame += [0, *(min(k, last) for k in range(begin, end))]
             owner += [-1, *[index] * (end - begin)]
@@ -254,7 +281,7 @@ def _times(words: Sequence[str], owner: NDArray[np.int64], real: Sound) -> list[
         rows = np.flatnonzero(owner == index)
         if len(rows):
             begin, end = _main_stretch(int(rows[0]), int(rows[-1]) + 1, real.spoken)
-            start_s, end_s = begin * _HOP_S, end * _HOP_S
+            start_s, end_s = begin * HOP_S, end * HOP_S
         else:
             start_s = end_s
         timed.append(TimedWord(word, start_s, end_s))

@@ -98,18 +98,21 @@ def file_checks(video: Path, picture: Picture) -> tuple[Check, ...]:
     )
 
 
-def caption_ink(video: Path, plain: Path, moments: Sequence[tuple[float, float]]) -> Check:
+def caption_ink(
+    video: Path, plain: Path, moments: Sequence[tuple[float, float]], *, rows: tuple[float, float] = (0.55, 0.73)
+) -> Check:
     """Check that captions are in the finished video, by comparing it with the clip that has none.
 
     Args:
         video: The finished video.
         plain: The talking clip.
         moments: Pairs of times in seconds, in the video and in the clip, at which a caption is on screen.
+        rows: Where the captions begin and end, as shares of the height.
 
     Raises:
         BadOutput: at one of them nothing is drawn.
     """
-    least = min(_ink(ffmpeg.frame_at(video, there), ffmpeg.frame_at(plain, here)) for there, here in moments)
+    least = min(_ink(ffmpeg.frame_at(video, there), ffmpeg.frame_at(plain, here), rows) for there, here in moments)
     found = at_least("final.captions", least, _LEAST_INK, unit="of their box")
     refuse_failed([found], what="the finished video")
     return found
@@ -146,8 +149,8 @@ def _layout_checks(video: Path, picture: Picture) -> list[Check]:
     ]
 
 
-def _ink(drawn: ffmpeg.Image, plain: ffmpeg.Image) -> float:
+def _ink(drawn: ffmpeg.Image, plain: ffmpeg.Image, rows: tuple[float, float]) -> float:
     """Return how much of the captions' box differs strongly; sizes may differ."""
     small = [cv2.resize(image, (270, 480), interpolation=cv2.INTER_AREA) for image in (drawn, plain)]
-    difference = np.abs(small[0].astype(np.int16) - small[1])[264:350, 15:225]
+    difference = np.abs(small[0].astype(np.int16) - small[1])[round(480 * rows[0]) : round(480 * rows[1]), 15:225]
     return float((difference.max(axis=2) > 60).mean())

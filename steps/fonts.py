@@ -52,22 +52,6 @@ class Font:
         """Return the letters that this font has no picture of, each once, in order."""
         return "".join(c for c in dict.fromkeys(text) if not c.isspace() and not _has(self.path, c))
 
-    def require(self, text: str) -> None:
-        """Check that a text can be written.
-
-        Raises:
-            GlyphMissing: naming the letters, and what to set.
-        """
-        missing = self.missing(text)
-        if missing:
-            shown = ", ".join(f"{c!r} (U+{ord(c):04X})" for c in missing[:8])
-            raise GlyphMissing(
-                f"the font {self.family} {self.style} has no letter {shown}; set captions.font and captions.fonts_dir "
-                "to a font that has",
-                missing=missing,
-                font=str(self.path),
-            )
-
 
 def find(family: str, *, folder: Path | None = None, weight: str = "Bold") -> Font:
     """Return the file of a font family whose weight comes nearest.
@@ -93,6 +77,27 @@ def find(family: str, *, folder: Path | None = None, weight: str = "Bold") -> Fo
         f"captions.font: there is no font {family!r} in {searched}; it has {', '.join(known) or 'no font files'}",
         folder=str(searched),
     )
+
+
+def families(folder: Path) -> tuple[str, ...]:
+    """Return the families of a folder, in the order of their files' names.
+
+    Raises:
+        ResourceMissing: no such folder, or a damaged file in it.
+    """
+    return tuple(dict.fromkeys(font.family for font in _fonts_in(folder)))
+
+
+def read(path: Path) -> Font:
+    """Return the font of one file.
+
+    Raises:
+        ResourceMissing: the file is damaged.
+    """
+    try:
+        return _read(path)
+    except (OSError, ValueError, KeyError, struct.error) as error:
+        raise ResourceMissing(f"the font file {path} is damaged: {error}", path=str(path)) from error
 
 
 def bundled_folder() -> Path:
@@ -127,10 +132,7 @@ def _fonts_in(folder: Path) -> Sequence[Font]:
     found = []
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in (".ttf", ".otf"):
-            try:
-                found.append(_read(path))
-            except (OSError, ValueError, KeyError, struct.error) as error:
-                raise ResourceMissing(f"the font file {path} is damaged: {error}", path=str(path)) from error
+            found.append(read(path))
     return tuple(found)
 
 

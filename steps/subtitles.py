@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
-from steps import captions, fonts
+from steps import caption_drawing, captions, fonts
 from steps.base import Check, Context, LocalStep, Result
-from steps.captions import SAFE_BOX, Cue, Layout
+from steps.caption_options import CaptionOptions
+from steps.caption_styles import CaptionStyle, style_of
+from steps.captions import Cue, Layout
 from steps.errors import BadOutput, InvalidInput
 from steps.external import compose, ffmpeg
+from steps.font_stack import stack_of
+from steps.options import Language
+from steps.safe_zones import ZONES
 from steps.timing import Timing, time_words
 from steps.workfiles import write_text
 
 _FASTEST_LETTERS_PER_S = 32.0  # nobody reads faster; speech does not reach it unless its times are wrong
+_LEAST_AGREEMENT = 0.8  # a take that says something else falls far below
 _LOOKED_AT = 4  # cues whose pictures are checked
-_INK_SHARE = 0.003  # of the captions' box; one short word is 0.01
+_INK_SHARE = 0.006  # of the box of two lines; one short word is 0.02
 
 
 class Subtitles(LocalStep):
@@ -40,43 +47,65 @@ class Subtitles(LocalStep):
         """
         script = str(context.made["script"].data.get("text") or "")
         clip = context.file("script_video", "clip")
+        layout = layout_for(clip, context.options.captions)
         timing = time_words(
-            script, context.file("audio", "speech"), language=context.variant, options=context.options.captions
+            script,
+            context.file("audio", "speech"),
+            language=cast(Language, context.variant),
+            options=context.options.captions,
+            models_dir=context.options.models_dir,
+            told=context.made["audio"].files.get("words"),
         )
-        layout = layout_for(clip, context)
         cues = captions.make_cues(timing.words, layout, duration_s=max(timing.duration_s, 0.1))
-        written = write_text(context.work / "captions.ass", captions.to_ass(cues, layout))
-        srt = write_text(context.work / "captions.srt", captions.to_srt(cues))
-        out = burn(clip, work=context.work, layout=layout)
+        written = write_text(context.work / "captions.ass", caption_drawing.to_ass(cues, layout))
+        srt = write_text(context.work / "captions.srt", caption_drawing.to_srt(cues))
+        out = burn(clip, cues, work=context.work, layout=layout)
         return Result(
             files={"clip": out, "ass": written, "srt": srt},
             data={
                 "cues": len(cues),
                 "words": [{"text": w.text, "start_s": w.start_s, "end_s": w.end_s} for w in timing.words],
                 "timing": timing.source,
+                "style": context.options.captions.style,
+                "rows": [round(row / layout.height, 4) for row in layout.rows],
             },
-            checks=(*_timing_checks(timing, cues), look_for_captions(out, clip, cues)),
+            checks=(*_timing_checks(timing, cues), look_for_captions(out, clip, cues, layout=layout)),
         )
 
 
-def layout_for(clip: Path, context: Context) -> Layout:
-    """Return what the captions of a clip are drawn with."""
+def layout_for(clip: Path, options: CaptionOptions) -> Layout:
+    """Return what the captions of a clip are laid out with.
+
+    Raises:
+        InvalidInput: a clip without pictures.
+        ResourceMissing: no such preset or font.
+    """
     video = ffmpeg.probe(clip).video
     if video is None:
         raise InvalidInput(f"{clip.name} has no pictures to caption")
-    wanted = context.options.captions
+    return make_layout(style_of(options), options, width=video.width, height=video.height)
+
+
+def make_layout(style: CaptionStyle, options: CaptionOptions, *, width: int, height: int) -> Layout:
+    """Return a preset laid out for a picture's size.
+
+    Raises:
+        ResourceMissing: no such font.
+    """
     return Layout(
-        font=fonts.find(wanted.font, folder=wanted.fonts_dir, weight="Black"),
-        width=video.width,
-        height=video.height,
-        words_per_cue=wanted.words_per_cue,
-        highlight=wanted.highlight,
+        fonts=stack_of(options, family=style.font or options.font, weight=style.weight),
+        style=style,
+        width=width,
+        height=height,
+        zone=ZONES[options.platform],
+        letters_per_s=options.letters_per_s,
     )
 
 
-def burn(clip: Path, *, work: Path, layout: Layout) -> Path:
-    """Draw the captions into a clip, sound untouched, and return the new clip."""
-    folder = fonts.place([layout.font], work=work)
+def burn(clip: Path, cues: Sequence[Cue], *, work: Path, layout: Layout) -> Path:
+    """Draw the captions of a folder into a clip, sound untouched, and return the new clip."""
+    used = layout.fonts.used_by(layout.shown(" ".join(cue.text for cue in cues)))
+    folder = fonts.place(used, work=work)
     out = compose.burn_captions(clip, "captions.ass", fonts=folder, out=work / "clip.mp4")
     before, after = ffmpeg.probe(clip).video, ffmpeg.probe(out).video
     if before is None or after is None or after.frames != before.frames:
@@ -84,7 +113,7 @@ def burn(clip: Path, *, work: Path, layout: Layout) -> Path:
     return out
 
 
-def look_for_captions(captioned: Path, plain: Path, cues: Sequence[Cue]) -> Check:
+def look_for_captions(captioned: Path, plain: Path, cues: Sequence[Cue], *, layout: Layout) -> Check:
     """Compare pictures with and without captions: a renderer that finds no font draws nothing and says nothing.
 
     Raises:
@@ -93,27 +122,38 @@ def look_for_captions(captioned: Path, plain: Path, cues: Sequence[Cue]) -> Chec
     duration_s = ffmpeg.probe(captioned).duration_s
     shown = [cue for cue in cues if cue.end_s <= duration_s] or list(cues[:1])
     picked = [shown[round(k)] for k in np.linspace(0, len(shown) - 1, min(_LOOKED_AT, len(shown)))]
-    shares = [_ink_share(captioned, plain, (cue.start_s + cue.end_s) / 2) for cue in picked]
+    shares = [_ink_share(captioned, plain, cue, layout) for cue in picked]
     least = round(min(shares), 4)
     if least < _INK_SHARE:
         raise BadOutput("captions are missing from the captioned clip; see ffmpeg.log", share=least)
     return Check("captions.drawn", least, f">= {_INK_SHARE} of their box at {len(picked)} moments")
 
 
-def _ink_share(captioned: Path, plain: Path, time_s: float) -> float:
-    """Return how much of the captions' box differs strongly between two clips at one moment."""
+def _ink_share(captioned: Path, plain: Path, cue: Cue, layout: Layout) -> float:
+    """Return how much of a cue's box differs strongly between two clips in the middle of its time."""
+    time_s = (cue.start_s + cue.end_s) / 2
     difference = ffmpeg.frame_at(captioned, time_s).astype(np.int16) - ffmpeg.frame_at(plain, time_s)
-    height, width = difference.shape[:2]
-    box = difference[
-        int(0.55 * height) : int(SAFE_BOX[3] * height), int(SAFE_BOX[0] * width) : int(SAFE_BOX[2] * width)
-    ]
+    top, low = (max(0, round(row)) for row in layout.rows)
+    left, right = (round(share * layout.width) for share in (layout.zone.left, layout.zone.right))
+    box = difference[top:low, left:right]
     return float((np.abs(box).max(axis=2) > 60).mean())
 
 
 def _timing_checks(timing: Timing, cues: Sequence[Cue]) -> list[Check]:
     fastest = max(cue.letters_per_s for cue in cues)
     spoken_s = timing.words[-1].end_s - timing.words[0].start_s
+    model = [Check("captions.model", timing.problem, "the model that is set times the words", passed=False)]
+    agreed = [
+        Check(
+            "captions.agreement",
+            timing.agreement or 0.0,
+            f">= {_LEAST_AGREEMENT:g} of the words where the speech model also has them",
+            passed=(timing.agreement or 0.0) >= _LEAST_AGREEMENT,
+        )
+    ]
     return [
+        *(model if timing.problem else ()),
+        *(agreed if timing.agreement is not None else ()),
         Check(
             "captions.reading_speed",
             round(fastest, 1),

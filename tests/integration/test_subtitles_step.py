@@ -16,7 +16,7 @@ from steps.external import ffmpeg
 from steps.external.media import opened, packet_times
 from steps.fonts import GlyphMissing
 from steps.options import CaptionOptions
-from steps.subtitles import Subtitles, look_for_captions
+from steps.subtitles import Subtitles, layout_for, look_for_captions
 from steps.words import TimedWord
 
 
@@ -116,12 +116,15 @@ def test_damaged_font_is_named(scene: Scene, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("lacking", ["model.bin", "tokenizer.json"])
-def test_folder_that_is_no_model(scene: Scene, tmp_path: Path, lacking: str) -> None:
-    """Without its tokenizer a model would be looked up on the network: refused before."""
+def test_folder_that_is_no_model_is_told_and_done_without(scene: Scene, tmp_path: Path, lacking: str) -> None:
+    """Without its tokenizer a model would be looked up on the network; the night goes on, and the review says why."""
     for name in {"model.bin", "config.json", "tokenizer.json"} - {lacking}:
         (tmp_path / name).write_bytes(b"{}")
-    with pytest.raises(ResourceMissing, match=rf"captions\.model.*lacks {re.escape(lacking)}"):
-        Subtitles().run(scene.context(tmp_path / "work", captions=CaptionOptions(model=tmp_path)))
+    result = Subtitles().run(scene.context(tmp_path / "work", captions=CaptionOptions(model=tmp_path)))
+    assert result.data["timing"] == "voice"
+    (told,) = [check for check in result.checks if check.name == "captions.model"]
+    assert not told.passed
+    assert f"lacks {lacking}" in str(told.measured)
 
 
 def test_missing_captions_fail_the_step(scene: Scene) -> None:
@@ -129,4 +132,4 @@ def test_missing_captions_fail_the_step(scene: Scene) -> None:
     clip = scene.made["script_video"].files["clip"]
     word = TimedWord("mot", 0.5, 1.0)
     with pytest.raises(BadOutput, match="captions are missing"):
-        look_for_captions(clip, clip, [Cue((word,), 0.5, 1.0)])
+        look_for_captions(clip, clip, [Cue((word,), 0.5, 1.0)], layout=layout_for(clip, CaptionOptions()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -10,7 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from steps import ass, captions, fonts
-from steps.captions import SAFE_BOX, Layout, make_cues
+from steps.caption_drawing import to_ass, to_srt
+from steps.caption_styles import CaptionStyle, presets
+from steps.captions import PANEL_PAD, Layout, make_cues
+from steps.font_stack import FontStack
+from steps.safe_zones import ZONES, Platform
 from steps.words import TimedWord, script_words
 
 LATO = fonts.find("Lato", weight="Black")
@@ -20,8 +25,16 @@ SCRIPT = (
 )
 
 
-def layout(*, width: int = 1080, height: int = 1920, words_per_cue: int = 5) -> Layout:
-    return Layout(LATO, width, height, words_per_cue, "#FFD24A")
+def layout(
+    *,
+    width: int = 1080,
+    height: int = 1920,
+    words_per_cue: int = 5,
+    style: str = "highlight",
+    platform: Platform = "all",
+) -> Layout:
+    look = presets()[style].model_copy(update={"words_per_cue": words_per_cue})
+    return Layout(FontStack((LATO,)), look, width, height, ZONES[platform])
 
 
 def spoken(text: str, *, word_s: float = 0.3, pause_s: float = 0.05) -> list[TimedWord]:
@@ -67,23 +80,36 @@ texts = st.lists(st.text(alphabet="abcdefghijéœ'W,.!?-", min_size=1, max_size=
 
 
 @settings(deadline=None, max_examples=60)
-@given(texts, st.integers(1, 12), st.sampled_from([(1080, 1920), (540, 960), (576, 1024), (270, 480)]))
-def test_every_word_stays_in_the_safe_box(parts: list[str], words_per_cue: int, size: tuple[int, int]) -> None:
-    """Also the longest one, and grown, with its outline: buttons lie beside the box."""
+@given(
+    texts,
+    st.integers(1, 12),
+    st.sampled_from([(1080, 1920), (576, 1024), (270, 480)]),
+    st.sampled_from(sorted(presets())),
+    st.sampled_from(sorted(ZONES)),
+    st.sampled_from(["upper", "middle", "lower"]),
+)
+def test_every_word_stays_in_the_safe_zone(
+    parts: list[str], most: int, size: tuple[int, int], name: str, platform: Platform, position: str
+) -> None:
+    """Also the longest one, and grown, with its outline or box, in every preset: buttons lie beside the zone."""
     words = spoken(" ".join(f"a{p}" for p in parts))
-    drawn = layout(width=size[0], height=size[1], words_per_cue=words_per_cue)
+    drawn = layout(width=size[0], height=size[1], words_per_cue=most, style=name, platform=platform)
+    style: CaptionStyle = drawn.style.model_copy(update={"position": position})
+    drawn = replace(drawn, style=style)
+    zone = drawn.zone
     cues = make_cues(words, drawn, duration_s=words[-1].end_s + 1)
     assert sum(len(c.words) for c in cues) == len(words)
     for cue in cues:
-        assert len(cue.words) <= words_per_cue
+        assert len(cue.words) <= most
         placed = captions.place(cue, drawn)
         assert len({p.y for p in placed}) <= 2
         for p in placed:
-            reach = p.width / 2 * 1.07 + 6.5 / 1080 * size[0]
-            assert SAFE_BOX[0] * size[0] <= p.x - reach + 0.01
-            assert p.x + reach <= SAFE_BOX[2] * size[0] + 0.01
-            assert SAFE_BOX[1] * size[1] <= p.y - p.size / 2
-            assert p.y + p.size / 2 <= SAFE_BOX[3] * size[1]
+            beside = max(style.outline, PANEL_PAD if style.panel_opacity or style.mode == "boxed" else 0) * size[0]
+            reach = p.width / 2 * style.spoken_scale + beside
+            assert zone.left * size[0] <= p.x - reach + 0.01
+            assert p.x + reach <= zone.right * size[0] + 0.01
+            assert zone.top * size[1] <= p.y - p.size / 2
+            assert p.y + p.size / 2 <= zone.bottom * size[1]
 
 
 @settings(deadline=None, max_examples=60)
@@ -103,7 +129,7 @@ def test_cues_follow_each_other(gaps: list[tuple[float, float]]) -> None:
 def test_spoken_word_lights_up_while_it_is_heard() -> None:
     """The highlight follows the voice: on at the word's start, off at the next one's."""
     words = [TimedWord("one", 1.0, 1.4), TimedWord("two", 1.5, 2.0)]
-    text = captions.to_ass(make_cues(words, layout(), duration_s=3), layout())
+    text = to_ass(make_cues(words, layout(), duration_s=3), layout())
     events = [line for line in text.splitlines() if line.startswith("Dialogue")]
     assert len(events) == 2
     start = float(events[0].split(",")[1].rsplit(":", 1)[1])
@@ -116,14 +142,14 @@ def test_spoken_word_lights_up_while_it_is_heard() -> None:
 
 def test_srt_has_plain_cues() -> None:
     """Platforms take this file; its clock has commas."""
-    text = captions.to_srt(make_cues([TimedWord("«\xa0l'Été\xa0»", 61.5, 62.0)], layout(), duration_s=63))
+    text = to_srt(make_cues([TimedWord("«\xa0l'Été\xa0»", 61.5, 62.0)], layout(), duration_s=63))
     assert text == "1\n00:01:01,440 --> 00:01:02,350\n«\xa0l'Été\xa0»\n"
 
 
 def test_missing_letter_is_named() -> None:
     """A box in place of a letter must not reach anybody's phone."""
     with pytest.raises(fonts.GlyphMissing, match="富"):
-        captions.to_ass(make_cues([TimedWord("富士", 0, 1)], layout(), duration_s=1), layout())
+        to_ass(make_cues([TimedWord("富士", 0, 1)], layout(), duration_s=1), layout())
 
 
 def test_lato_writes_french_and_english() -> None:
