@@ -17,9 +17,14 @@ MEASURES = {
     "cards64_memory_growth_mib": "benchmarks.cards64",
     "dead_card_ratio": "benchmarks.dead_card",
     "script_batch_ratio": "benchmarks.script_batch",
+    "final_cut_ratio": "benchmarks.final_cut",
     "status_s": "benchmarks.state",
     "moves_per_s": "benchmarks.state",
     "catalogue_30000_s": "benchmarks.state",
+    "zim_first_article_ms": "benchmarks.zim_articles",
+    "zim_cold_article_ms": "benchmarks.zim_articles",
+    "zim_right_article_ratio": "benchmarks.zim_articles",
+    "zim_wrong_articles": "benchmarks.zim_articles",
 }
 
 
