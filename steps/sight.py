@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from steps import prompts
 from steps.base import Subject
 from steps.external.llm import Chat
+from steps.external.llm_budget import Purse
 from steps.options import LlmEndpoint
 from steps.seeing_options import Facing
 
@@ -44,7 +45,9 @@ class Seen(BaseModel):
     text: float = Field(ge=0, le=1, description="How much of the picture is covered by lettering")
 
 
-def ask(endpoint: LlmEndpoint, picture: Image.Image, *, subject: Subject, seed: int) -> Seen:
+def ask(
+    endpoint: LlmEndpoint, picture: Image.Image, *, subject: Subject, seed: int, purse: Purse | None = None
+) -> Seen:
     """Ask the vision model what it sees. Blocks until it answers.
 
     Args:
@@ -52,11 +55,12 @@ def ask(endpoint: LlmEndpoint, picture: Image.Image, *, subject: Subject, seed: 
         picture: Mode RGB, any size; it is sent as a small JPEG.
         subject: What the catalogue says about it, which goes along as data.
         seed: Of the answer.
+        purse: What the answer may cost; without one, nothing is counted.
 
     Raises:
-        ServiceUnavailable, ServiceRefused, BadOutput: it did not answer properly.
+        ServiceUnavailable, ServiceRefused, BadOutput: it did not answer properly, also when asked again.
     """
-    return Chat(endpoint).ask(
+    asked = Chat(endpoint, purse=purse).answer(
         Seen,
         system=prompts.load("see_system").text,
         user=prompts.load("see_user").fill(data=prompts.as_data(known(subject))),
@@ -64,6 +68,7 @@ def ask(endpoint: LlmEndpoint, picture: Image.Image, *, subject: Subject, seed: 
         schema_name="picture",
         seed=seed,
     )
+    return asked.value
 
 
 def as_sent(picture: Image.Image) -> bytes:

@@ -194,6 +194,10 @@ class Chat:
                 if refused.facts.get("too_long"):
                     break  # in another form it would be just as long
                 continue
+            except BadAnswer as bad:
+                tokens = tokens_of(None, asked=question.text(), answered="")
+                self._purse.spend(tokens)
+                return _Reply(Said("", endpoint.model, None, problem=str(bad)), tokens, form)
             with _lock:
                 _formats[key] = form
             heard = said(content, url=url, model=endpoint.model)

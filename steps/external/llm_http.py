@@ -16,7 +16,7 @@ from typing import Any
 
 import requests
 
-from steps.errors import QuestionRefused, ServiceRefused, ServiceUnavailable, StepError
+from steps.errors import BadAnswer, QuestionRefused, ServiceRefused, ServiceUnavailable, StepError
 from steps.options import LlmEndpoint
 
 MAX_ANSWER_BYTES = 4_000_000
@@ -32,6 +32,9 @@ _TOO_LONG = re.compile(
 _BLIND = re.compile(
     r"(?:image|vision|multimodal|mmproj).{0,60}(?:support|accept|provided|enabl)|not a multimodal", re.I
 )
+
+_UNREADABLE = re.compile(r"(?:output|response).{0,40}(?:does not match|not match|parse|invalid)|failed to parse", re.I)
+"""What llama.cpp says, with status 500, of an answer of its own model that its grammar should have prevented."""
 
 
 class _Again(Exception):
@@ -62,6 +65,7 @@ class Line:
 
         Raises:
             ServiceUnavailable: nobody answers, or the server is busy or failing: later it may work.
+            BadAnswer: the server cannot read what its own model said.
             QuestionRefused: the server refuses this question; `facts["status"]` and `facts["too_long"]` say how.
             ServiceRefused: it refuses us, has no such model, or is no such server.
         """
@@ -141,6 +145,8 @@ def _raise_for(response: requests.Response, content: bytes, url: str) -> None:
     if 200 <= status < 300:
         return
     said = short(_error_message(content))
+    if status == 500 and _UNREADABLE.search(said):
+        raise BadAnswer(f"The language model's answer cannot be read by its own server: {said}", reasons=[said])
     if status in _BUSY or (status >= 500 and status not in _ABOUT_THE_QUESTION):
         busy = ServiceUnavailable(
             f"The language model at {url} is busy or failing (HTTP {status}): {said}", status=status
