@@ -38,6 +38,7 @@ from orchestrator.stopping import Either, StopSignal
 from orchestrator.suspicion import Suspicion
 from orchestrator.treating import NightParts, StepOutcome, Treating, cards_of
 from steps.base import ComfyStep, LocalStep
+from steps.errors import WorkStopped
 
 __all__ = ["Adopted", "Drive", "Lanes", "StepOutcome", "StopSignal"]
 
@@ -229,6 +230,10 @@ class Drive:
             self._store(run, task, lambda: execution)
         except DatabaseError:
             raise
+        except WorkStopped as error:
+            self.lanes.runner.put_back(run, task, str(error))
+            self.queue.settled(run.run_id)
+            self.lanes.observer.run_finished(task, "put back")
         except Exception as error:
             self.treating.treat(run, task, error, instance=None, seen=0)
 

@@ -18,6 +18,7 @@ from orchestrator.clock import Clock, SystemClock
 from orchestrator.comfyui.errors import WorkflowError
 from orchestrator.comfyui.workflow import Workflow
 from orchestrator.drawing import NightRequest, coming_id, open_batch
+from orchestrator.engines.cpu import CpuShare
 from orchestrator.engines.local import Desk
 from orchestrator.errors import NightRunningError, NotReadyError
 from orchestrator.fleet import Fleet, Instance
@@ -170,7 +171,14 @@ class Night:
         self._deadline = deadline
         self._steps = steps
         self._workflows = workflows
-        self._desk = Desk(settings.local.workers, settings.llm)
+        local = settings.local
+        share = CpuShare.of(
+            local.cores,
+            niceness=local.niceness,
+            time_limit_factor=local.time_limit_factor,
+            feeds_cards=bool(settings.comfyui.instances),
+        )
+        self._desk = Desk(local.workers, settings.llm, share=share, stop=stop.now)
         self._runner = Runner(
             store,
             home,

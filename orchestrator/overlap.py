@@ -7,10 +7,8 @@ is driven, `lanes.py`, as in strict order.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from db.store import RunView
@@ -32,8 +30,6 @@ LOOK_EVERY_S = 1.0
 REST_FACTOR = 4.0
 """Looking at a large night takes a while: it rests so many times as long before the next look."""
 NIGHT_ENDED = "the night was ended"
-NICENESS = 5
-"""How much the work on the CPU gives way to the feeding of the cards; programs that it starts inherit it."""
 
 
 @dataclass(frozen=True)
@@ -347,8 +343,6 @@ class Overlap:
 
     def _work_locally(self, name: str, local: Sequence[LocalStep]) -> None:
         """Take what is ready of some steps without a card, the lower number first, until the night is over."""
-        with suppress(OSError, AttributeError):  # where a thread has no priority of its own
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         for step in local:
             self._queue(step.name).join(name)
         try:

@@ -19,6 +19,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from orchestrator.card_settings import CoolingSettings, Gpu, Role, StartSettings, Telemetry, beside, checked_gpu
 from orchestrator.errors import ConfigError
+from orchestrator.local_settings import LocalSettings
 from orchestrator.server_settings import Servers
 from steps.options import (
     ArchivePaths,
@@ -280,12 +281,6 @@ class StepSettings(Options):
         return self.model_copy(update={"workflow": place_of_workflow(self.workflow, base)})
 
 
-class LocalSettings(Options):
-    """Work on this machine's CPU."""
-
-    workers: int = Field(2, ge=1, le=32, description="Step runs on the CPU at once")
-
-
 class Settings(Options):
     """The whole of config.yaml."""
 
@@ -439,6 +434,8 @@ def _absolute(settings: Settings, base: Path) -> Settings:
                 update={
                     "model": place(settings.captions.model),
                     "fonts_dir": place(settings.captions.fonts_dir),
+                    "presets": place(settings.captions.presets),
+                    "fallback_fonts": tuple(place(font) for font in settings.captions.fallback_fonts),
                 }
             ),
             "final": settings.final.model_copy(update={"music": place(settings.final.music)}),

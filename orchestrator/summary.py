@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -106,6 +106,13 @@ def print_status(console: Console, found: Status, pipeline: Sequence[Step]) -> N
         name = step if step in places else f"{step} (left)"
         table.add_row(name, *[str(found.runs.get((step, state), "")) for state in State])
     console.print(table)
+
+
+def print_working(console: Console, working: Sequence[Mapping[str, Any]]) -> None:
+    """Print how far the work on the CPU is; what `progress_below` returns."""
+    for one in working:
+        share = f"{one['done_s']:.0f} of {one['total_s']:.0f} {one_line(str(one['what']), longest=40)}"
+        console.print(f"{one_line(str(one['step']))}: {one_line(str(one['label']))}: {share}", **_PLAIN)
 
 
 def status_as_json(found: Status) -> dict[str, Any]:

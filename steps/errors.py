@@ -6,6 +6,7 @@
     │   └── BadAnswer         a language model answered, but not what it was asked for
     ├── ProgramFailed         an outside program exited non-zero
     │   └── ProgramTimedOut   it ran past its limit and was stopped
+    ├── WorkStopped           the night was stopped at once, and the work with it
     ├── ProgramMissing        an outside program is not installed
     ├── ManifestError         a workflow's manifest cannot be used, or asks for what there is not
     ├── ResourceMissing       a font, a model, an archive that the step needs is absent or damaged
@@ -75,6 +76,13 @@ class ProgramFailed(StepError):
 
 class ProgramTimedOut(ProgramFailed):
     """An outside program ran past its time limit and was stopped."""
+
+
+class WorkStopped(StepError):
+    """The night was asked to stop at once, and the work on this machine with it."""
+
+    remedy = Remedy.RETRY
+    counted = False
 
 
 class ProgramMissing(StepError):

@@ -17,16 +17,18 @@ from orchestrator.errors import ExitCode
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Show how far everything is."""
+    from orchestrator.engines.cpu import progress_below
     from orchestrator.pipeline import known_pipeline
-    from orchestrator.summary import print_status, status_as_json
+    from orchestrator.summary import print_status, print_working, status_as_json
 
     settings = settings_of()
-    _, store = open_home(settings)
-    found = store.status()
+    home, store = open_home(settings)
+    found, working = store.status(), progress_below(home.work)
     if as_json:
-        print_json(status_as_json(found))
+        print_json({**status_as_json(found), "working": working})
     else:
         print_status(console, found, known_pipeline(settings))
+        print_working(console, working)
 
 
 @app.command()

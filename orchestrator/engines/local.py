@@ -17,6 +17,7 @@ from orchestrator.comfyui.session import InstanceSession
 from orchestrator.comfyui.watch import StallLimits
 from orchestrator.comfyui.workflow import Workflow
 from orchestrator.engines.base import Execution, Listener, Task, Tick
+from orchestrator.engines.cpu import CpuShare, watching
 from steps.base import ComfyStep, Context, LocalStep
 from steps.errors import DiskFull, InvalidInput, StepError
 from steps.llm_options import LlmOptions
@@ -30,13 +31,24 @@ class Desk:
     while one waits, another works, so that the server has enough questions at once to batch them.
     """
 
-    def __init__(self, workers: int, llm: LlmOptions | None = None) -> None:
+    def __init__(
+        self,
+        workers: int,
+        llm: LlmOptions | None = None,
+        *,
+        share: CpuShare | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
         """Take note of the limits.
 
         Args:
             workers: Step runs at work at once.
             llm: The servers; without them, no step is taken to wait for one.
+            share: What the work may have of the CPU; all of it if absent.
+            stop: When set, programs are ended at once.
         """
+        self._share = share or CpuShare()
+        self._stop = stop or threading.Event()
         self.workers = workers
         self._llm = llm
         self._places = threading.BoundedSemaphore(workers)
@@ -50,7 +62,8 @@ class Desk:
 
     def run(self, step: LocalStep, task: Task, *, clock: Clock, listener: Listener) -> Execution:
         """Run a local step once there is a place for it. Blocks; raises StepError."""
-        with working(self._places):
+        self._share.take()
+        with working(self._places), watching(task, listener, self._share, self._stop):
             return run_local(step, task, clock=clock, listener=listener)
 
 

@@ -60,6 +60,7 @@ class HandOver:
     log: Logger
     stop: threading.Event
     _lock: threading.RLock = field(default_factory=threading.RLock)
+    _named: dict[str, Sequence[GpuSample]] = field(default_factory=dict)  # host -> its cards
     _most_free_gb: dict[str, float] = field(default_factory=dict)  # card -> the most that was seen
     _holder: str | None = None  # the server that was woken last, until a card is asked back
 
@@ -88,9 +89,15 @@ class HandOver:
         mine = server.settings.gpus
         if server.settings.host != host or mine == () or gpus == []:
             return False
-        samples = self.cards.samples(host)
+        samples = self._names_of(host)
         pairs = ((one, other) for one in mine or (None,) for other in gpus or (None,))
         return any(same_card(one, other, samples) for one, other in pairs)
+
+    def _names_of(self, host: str) -> Sequence[GpuSample]:
+        """Return the cards of a host as they were once: their indexes and UUIDs stay what they are."""
+        if not self._named.get(host):
+            self._named[host] = self.cards.samples(host)
+        return self._named[host]
 
     # --- to a server -------------------------------------------------------------------------------------------------
 
@@ -166,7 +173,7 @@ class HandOver:
         return self._until_free(problem, settings.vram_timeout_s)
 
     def _is_on(self, instance: Instance, gpu: Gpu | None) -> bool:
-        samples = self.cards.samples(_host(instance))
+        samples = self._names_of(_host(instance))
         return any(same_card(one, gpu, samples) for one in _gpus(instance) or (None,))
 
     # --- to ComfyUI --------------------------------------------------------------------------------------------------

@@ -44,5 +44,6 @@ def burn_captions(clip: Path, captions: str, *, fonts: str, out: Path) -> Path:
             cwd=work,
             timeout_s=120 + 20 * media.duration_s,
             log=work / "ffmpeg.log",
+            length_s=media.duration_s,
         )
     return out

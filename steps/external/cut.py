@@ -103,7 +103,8 @@ def join(clips: Sequence[Clip], versions: Sequence[Version], picture: Picture, *
     with contextlib.ExitStack() as stack:
         for version in versions:
             stack.enter_context(partial(version.out))
-        ffmpeg_program.run(arguments, cwd=work, timeout_s=limit_s, log=work / "ffmpeg.log")
+        length_s = length / picture.fps
+        ffmpeg_program.run(arguments, cwd=work, timeout_s=limit_s, log=work / "ffmpeg.log", length_s=length_s)
 
 
 def _joined(clips: Sequence[Clip], picture: Picture, *, work: Path, fonts: str) -> Any:

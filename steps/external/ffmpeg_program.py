@@ -13,13 +13,15 @@ import functools
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from steps.errors import ProgramFailed, ProgramMissing, StepError
-from steps.external import process
+from steps.external import process, workload
 
 OLDEST = (5, 1)
 """The oldest release whose filters and switches were tried."""
@@ -112,6 +114,7 @@ def run(
     log: Path | None = None,
     stdin: bytes | None = None,
     say: str = "warning",
+    length_s: float | None = None,
 ) -> process.Completed:
     """Run FFmpeg to its end in a job's folder. Blocks; overwrites its outputs.
 
@@ -122,11 +125,30 @@ def run(
         log: File that the command and its words are appended to.
         stdin: What it reads from `pipe:0`.
         say: Its log level; "info" where the caller reads measurements from stderr.
+        length_s: Seconds of what it makes, where it takes long: then how far it is is told.
 
     Raises:
         ProgramMissing, ProgramTimedOut, ProgramFailed, DiskFull: see `process.run`.
     """
-    return process.run(command(arguments, say=say), cwd=cwd, timeout_s=timeout_s, log=log, stdin=stdin)
+    if length_s is None:
+        return process.run(command(arguments, say=say), cwd=cwd, timeout_s=timeout_s, log=log, stdin=stdin)
+    with tempfile.NamedTemporaryFile(dir=cwd, prefix="progress-", suffix=".txt") as told:
+        # Among the global options, which come before all files.
+        words = command(["-progress", told.name, "-stats_period", "0.5", *arguments], say=say)
+        watch = partial(_tell_progress, Path(told.name), length_s)
+        return process.run(words, cwd=cwd, timeout_s=timeout_s, log=log, stdin=stdin, watch=watch)
+
+
+def _tell_progress(path: Path, length_s: float) -> None:
+    """Read the last of the blocks that FFmpeg's -progress writes, and tell how far it is.
+
+    Source: `out_time_us` is in microseconds, and N/A before the first frame.
+    """
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - 2048))
+        found = re.findall(rb"^out_time_us=(\d{1,15})$", file.read(), re.MULTILINE)
+    if found:
+        workload.tell("seconds encoded", int(found[-1]) / 1e6, length_s)
 
 
 def command(arguments: Sequence[str], *, say: str = "warning") -> list[str]:

@@ -241,4 +241,6 @@ def _run(output: Any, duration_s: float, *, work: Path, say: str = "warning") ->
     """Run a graph and return what FFmpeg said."""
     arguments = ffmpeg_program.arguments_of(output)
     limit_s = 120 + 10 * duration_s
-    return ffmpeg_program.run(arguments, cwd=work, timeout_s=limit_s, log=work / "ffmpeg.log", say=say).stderr
+    return ffmpeg_program.run(
+        arguments, cwd=work, timeout_s=limit_s, log=work / "ffmpeg.log", say=say, length_s=duration_s
+    ).stderr

@@ -17,12 +17,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from steps.errors import DiskFull, ProgramFailed, ProgramMissing, ProgramTimedOut, StepError
+from steps.external import workload
 
+LOOK_EVERY_S = 0.25
+"""How soon a program is ended when the night is stopped at once."""
 TAIL_LINES = 12
 """How much of a program's complaint goes into an error message."""
 
@@ -142,30 +145,35 @@ def run(
     log: Path | None = None,
     stdin: bytes | None = None,
     env: Mapping[str, str] | None = None,
+    watch: Callable[[], None] = lambda: None,
 ) -> Completed:
     """Run a program to its end. Blocks.
 
     Args:
         argv: Program and arguments; never seen by a shell.
         cwd: Folder to run in, so that arguments can be plain names.
-        timeout_s: Wall-clock seconds before the program and its children are killed.
+        timeout_s: Wall-clock seconds before the program and its children are killed; longer on a machine that
+            `local.time_limit_factor` says is slow.
         log: File that gets the command, what it wrote to stderr and how it ended, appended.
         stdin: What it reads; nothing if None.
         env: Variables added to ours.
+        watch: Called now and then while it runs, to see how far it is.
 
     Raises:
         ProgramMissing: there is no such program.
+        WorkStopped: the night was stopped at once, and the program with it.
         ProgramTimedOut: it ran past its limit and was killed.
         DiskFull: it found no room.
         ProgramFailed: it exited non-zero; carries the last lines of its stderr.
     """
     started = time.monotonic()
+    timeout_s *= workload.present().factor
     pipe = subprocess.PIPE
     process = spawn(
         argv, cwd=cwd, stdin=subprocess.DEVNULL if stdin is None else pipe, stdout=pipe, stderr=pipe, env=env
     )
     try:
-        stdout, raw = process.communicate(stdin, timeout=timeout_s)
+        stdout, raw = _communicate(process, stdin, until=started + timeout_s, watch=watch)
     except subprocess.TimeoutExpired as error:
         stop(process)
         said = (error.stderr or b"").decode("utf-8", "replace")
@@ -181,6 +189,21 @@ def run(
     if process.returncode:
         raise failure(argv, returncode=process.returncode, stderr=stderr, cwd=cwd)
     return Completed(stdout=stdout, stderr=stderr, elapsed_s=elapsed_s)
+
+
+def _communicate(
+    process: subprocess.Popen[bytes], stdin: bytes | None, *, until: float, watch: Callable[[], None]
+) -> tuple[bytes, bytes]:
+    """Feed a program and read what it says, looking up now and then. Raises subprocess.TimeoutExpired at the limit."""
+    while True:
+        try:
+            return process.communicate(stdin, timeout=max(0.0, min(LOOK_EVERY_S, until - time.monotonic())))
+        except subprocess.TimeoutExpired:
+            if time.monotonic() >= until:
+                raise
+            stdin = None  # what is not sent yet is remembered there
+            workload.go_on()
+            watch()
 
 
 def _write_log(log: Path | None, argv: Sequence[str], stderr: str, end: str) -> None:

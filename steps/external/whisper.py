@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from steps.errors import InvalidInput, ProgramFailed, ResourceMissing
+from steps.external import workload
 from steps.external.media import Samples, read_samples
 from steps.words import TimedWord
 
@@ -96,7 +97,12 @@ def transcribe(path: Path, language: str, *, model: SpeechModel) -> str:
             segments, _ = loaded.transcribe(
                 samples, language=language, beam_size=3, temperature=0.0, condition_on_previous_text=False
             )
-            heard = [segment.text.strip() for segment in segments]
+            limit = workload.Limit("the speech model", duration_s)
+            heard = []
+            for segment in segments:  # each is heard when it is asked for
+                heard.append(segment.text.strip())
+                workload.tell("seconds heard", segment.end, duration_s)
+                limit.check()
     except (RuntimeError, ValueError, IndexError) as error:
         raise _failed(model, error) from error
     return " ".join(" ".join(heard).split())
@@ -115,13 +121,19 @@ def align(pieces: Sequence[Piece], *, model: SpeechModel, language: str) -> list
     Raises:
         ResourceMissing: no usable model in that folder.
         ProgramFailed: the model fails on this sound.
+        ProgramTimedOut: it takes far too long.
+        WorkStopped: the night was stopped at once.
     """
     loaded = _loaded(model)
     timed: list[TimedWord] = []
+    length_s = max((piece.start_s + len(piece.samples) / RATE_HZ for piece in pieces), default=0.0)
     for piece in pieces:
+        workload.tell("seconds heard", piece.start_s, length_s)
         try:
             with _lock:
+                limit = workload.Limit("the speech model", len(piece.samples) / RATE_HZ)
                 found = _attend(loaded, piece, language)
+            limit.check()
         except (RuntimeError, ValueError, IndexError) as error:
             raise _failed(model, error) from error
         timed += _to_words(piece, found)
