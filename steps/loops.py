@@ -17,14 +17,16 @@ from steps.external.media import Samples
 RATE_HZ = 16_000
 """Rate of the sound that `longest_repeat_s` takes."""
 
-_HOP = 320  # samples; 20 ms
-_WINDOW = 640
+_HOP = 480  # samples; 30 ms
+_WINDOW = 960
 _FFT = 1024
 _BANDS = 24
-_LEAST_LAG = 20  # frames; 0.4 s: a held vowel is alike from one moment to the next
-_ALIKE = 0.80  # of two frames, as the cosine of their spectra against the voice's mean; other sounds lie near 0
+_LEAST_LAG = 14  # frames; 0.4 s: a held vowel is alike from one moment to the next
+_DRIFT = 2  # frames; the second time may be a little quicker or slower
+_ALIKE = 0.72  # of two frames, as the cosine of their spectra against the voice's mean; other sounds lie near 0
 _HOLE = 2.0  # what a moment that differs costs, against one that is alike
-_MOST_FRAMES = 6000  # two minutes
+_PLAIN = 1.5  # a spectrum this near to the mean says nothing: a tone has no other
+_MOST_FRAMES = 3000  # a minute and a half
 
 
 def longest_repeat_s(samples: Samples) -> float:
@@ -37,12 +39,15 @@ def longest_repeat_s(samples: Samples) -> float:
         samples: Mono at RATE_HZ.
     """
     frames, loud = _spectra(samples)
+    alike = frames @ frames.T
     longest = 0.0
     for lag in range(_LEAST_LAG, len(frames) - _LEAST_LAG):
         both = loud[lag:] | loud[:-lag]
-        alike = np.einsum("ij,ij->i", frames[lag:], frames[:-lag]) > _ALIKE
+        near = [np.diagonal(alike, lag + drift) for drift in range(-_DRIFT, _DRIFT + 1)]
+        count = min(map(len, near))
+        best = np.max([one[:count] for one in near], axis=0) > _ALIKE
         # The run whose alike moments outweigh the others most: a pause counts for nothing.
-        gained = np.cumsum(np.where(both, np.where(alike, 1.0, -_HOLE), 0.0))
+        gained = np.cumsum(np.where(both[:count], np.where(best, 1.0, -_HOLE), 0.0))
         longest = max(longest, float(np.max(gained - np.minimum.accumulate(gained))))
     return longest * _HOP / RATE_HZ
 
@@ -76,4 +81,5 @@ def _spectra(samples: Samples) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     shape = bands - bands[loud].mean(axis=0) if loud.any() else bands
     shape = shape - shape.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(shape, axis=1, keepdims=True)
-    return (shape / np.maximum(lengths, 1e-6)).astype(np.float32), np.asarray(loud)
+    told = np.where(lengths > _PLAIN, shape / np.maximum(lengths, 1e-6), 0.0)
+    return told.astype(np.float32), np.asarray(loud)

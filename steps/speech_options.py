@@ -114,8 +114,8 @@ class UnderstoodOptions(Options):
 class EngineEars(Options):
     """The limits for one kind of voice, by language."""
 
-    en: UnderstoodOptions = Field(UnderstoodOptions(good=0.12, worst=0.3), description="English")
-    fr: UnderstoodOptions = Field(UnderstoodOptions(good=0.15, worst=0.35), description="French")
+    en: UnderstoodOptions = Field(UnderstoodOptions(good=0.1, worst=0.25), description="English")
+    fr: UnderstoodOptions = Field(UnderstoodOptions(good=0.12, worst=0.3), description="French")
 
 
 def _ears(*, en: tuple[float, float], fr: tuple[float, float]) -> EngineEars:
@@ -130,8 +130,8 @@ class RecognitionOptions(Options):
         True, description="Compare what is heard with the script, where a speech model of the language is there"
     )
     real: EngineEars = Field(EngineEars(), description="For the voices of a ComfyUI instance")
-    neural: EngineEars = Field(_ears(en=(0.15, 0.35), fr=(0.25, 0.5)), description="For the embedded neural voice")
-    espeak: EngineEars = Field(_ears(en=(0.3, 0.6), fr=(0.6, 0.95)), description="For the embedded small synthesizer")
+    neural: EngineEars = Field(_ears(en=(0.12, 0.3), fr=(0.18, 0.4)), description="For the embedded neural voice")
+    espeak: EngineEars = Field(_ears(en=(0.25, 0.5), fr=(0.4, 0.7)), description="For the embedded small synthesizer")
 
 
 class AudioOptions(Options):
@@ -173,6 +173,6 @@ class AudioOptions(Options):
         description="Least change of level from moment to moment; noise and tones have next to none, dB",
     )
     max_repeated_s: float = Field(
-        2.0, ge=0.5, le=20, description="Longest stretch that comes twice without the script saying it twice, seconds"
+        1.2, ge=0.7, le=20, description="Longest stretch that comes twice without the script saying it twice, seconds"
     )
     recognition: RecognitionOptions = Field(RecognitionOptions(), description="Whether the words are understood")

@@ -136,6 +136,8 @@ def write_audio(path: Path, audio: Audio, metadata: Mapping[str, Any], *, kind: 
     rate_hz = _nearest_rate(audio.rate_hz, OPUS_RATES_HZ) if kind == "opus" else audio.rate_hz
     with av.open(path, "w", format=kind) as container:
         _describe(container, metadata)
+        for key, value in audio.tags.items():
+            container.metadata[key] = value
         stream = container.add_stream(codec, rate=rate_hz, layout=layout)
         if quality.endswith("k"):
             stream.bit_rate = int(quality[:-1]) * 1000

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from orchestrator.embedded.values import Frame
+from orchestrator.embedded.values import Audio, Frame
 
 Samples = npt.NDArray[np.float32]
 
@@ -36,8 +36,8 @@ class Renderers(Protocol):
     def animate(self, image: Frame, *, frames: int, prompt: str, seed: int) -> Iterator[Frame]:
         """Move a picture: zoom, pan or drift."""
 
-    def synthesize(self, text: str, *, language: str, speaker: str, instruct: str, seed: int) -> tuple[Samples, int]:
-        """Speak a text; returns mono samples and their rate in Hz."""
+    def synthesize(self, text: str, *, language: str, speaker: str, instruct: str, seed: int) -> Audio:
+        """Speak a text: one channel."""
 
 
 class StandIns:
@@ -75,11 +75,14 @@ class StandIns:
 
         return drift.animate(image, frames=frames, prompt=prompt, seed=seed)
 
-    def synthesize(self, text: str, *, language: str, speaker: str, instruct: str, seed: int) -> tuple[Samples, int]:
-        """A small synthesizer's voice."""
+    def synthesize(self, text: str, *, language: str, speaker: str, instruct: str, seed: int) -> Audio:
+        """A neural voice where there is one, else a small synthesizer's; it tells when it says each word."""
         from orchestrator.embedded.render import speech
+        from steps import voice_events
 
-        return speech.synthesize(text, language=language, speaker=speaker, instruct=instruct, seed=seed)
+        said = speech.utter(text, language=language, speaker=speaker, instruct=instruct, seed=seed)
+        tags = {voice_events.TAG: voice_events.to_tag(said.engine, said.words)}
+        return Audio(said.samples[None, :], speech.RATE_HZ, tags)
 
 
 class Placeholders:
@@ -109,8 +112,10 @@ class Placeholders:
         """The picture, unmoved."""
         yield from (image for _ in range(frames))
 
-    def synthesize(self, text: str, *, language: str, speaker: str, instruct: str, seed: int) -> tuple[Samples, int]:
-        """A tone."""
+    def synthesize(self, text: str, *, language: str, speaker: str, instruct: str, seed: int) -> Audio:
+        """A tone that comes and goes like syllables."""
         seconds = max(1.0, len(text.split()) / self.WORDS_PER_SECOND)
         moments = np.arange(int(seconds * self.RATE_HZ)) / self.RATE_HZ
-        return (0.2 * np.sin(2 * np.pi * 220.0 * moments)).astype(np.float32), self.RATE_HZ
+        syllables = np.abs(np.sin(np.pi * (2.3 * moments + 0.4 * np.sin(1.7 * moments)))) ** 0.7
+        tone = 0.3 * syllables * np.sin(2 * np.pi * 220.0 * moments)
+        return Audio(tone.astype(np.float32)[None, :], self.RATE_HZ)

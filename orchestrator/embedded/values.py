@@ -7,7 +7,7 @@ latent holds no numbers at all; it is a recipe that the decoder renders.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -85,6 +85,7 @@ class Audio:
 
     samples: npt.NDArray[np.float32] = field(repr=False, compare=False)  # (channels, samples), -1 … 1
     rate_hz: int
+    tags: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)  # of a file that it is saved as
 
     @property
     def duration_s(self) -> float:

@@ -17,6 +17,7 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,6 +101,26 @@ def speak(
     return Speech(samples, int(reply["rate_hz"]), _merge(text, spoken, reply["words"], samples, int(reply["rate_hz"])))
 
 
+def phonemes(texts: Sequence[str], *, voice: str, timeout_s: float = TIMEOUT_S) -> list[str]:
+    """Return how texts sound, as IPA with `^` between the letters of one sound. Blocks; safe from several threads.
+
+    Args:
+        texts: Plain texts, together at most MAX_CHARACTERS.
+        voice: As for `speak`.
+        timeout_s: Wall-clock seconds before the worker is stopped.
+
+    Raises:
+        InvalidInput, ResourceMissing, ProgramFailed, ProgramTimedOut: as for `speak`.
+    """
+    if (count := sum(map(len, texts))) > MAX_CHARACTERS:
+        raise InvalidInput(f"the texts have {count} characters, at most {MAX_CHARACTERS} can be sounded in one go")
+    if not _VOICE.fullmatch(voice):
+        raise ResourceMissing(f"{voice!r} is no voice name: expected one like 'fr', 'en-us' or 'fr+f3'")
+    plain = [text.translate(_CONTROLS).encode("utf-8", "replace").decode() for text in texts]
+    reply, _ = _WORKERS.ask({"texts": plain, "voice": voice}, timeout_s=timeout_s)
+    return [str(one) for one in reply["phonemes"]]
+
+
 def _merge(
     text: str, spoken: str, events: list[list[int]], samples: NDArray[np.int16], rate_hz: int
 ) -> tuple[SpokenWord, ...]:
@@ -154,7 +175,8 @@ class _Workers:
                 if "error" in reply:
                     raise ResourceMissing(f"{reply['message']} (pip install espeakng-loader brings voices and library)")
                 return reply, pcm
-            raise ProgramFailed("the espeak-ng worker died twice on the same text", characters=len(request["text"]))
+            characters = len(request.get("text", "")) + sum(map(len, request.get("texts", ())))
+            raise ProgramFailed("the espeak-ng worker died twice on the same text", characters=characters)
 
     def _running(self) -> subprocess.Popen[bytes]:
         # A forked child inherits our pipes; it must not talk to its parent's worker.

@@ -32,6 +32,11 @@ EVENT_WORD = 1
 PARAMETER_RATE = 1
 PARAMETER_PITCH = 3
 
+# espeak_TextToPhonemes: IPA, with a tie between the letters of one sound, which stands in bits 8 to 23.
+PHONEMES_IPA = 0x02
+PHONEMES_TIE = 0x80
+TIE = "^"
+
 CHILD_LIMIT_S = 300
 
 
@@ -81,6 +86,8 @@ class Engine:
         self._library.espeak_Synth.argtypes = [
             c.c_char_p, c.c_size_t, c.c_uint, c.c_int, c.c_uint, c.c_uint, c.c_void_p, c.c_void_p,
         ]  # fmt: skip
+        self._library.espeak_TextToPhonemes.argtypes = [c.POINTER(c.c_void_p), c.c_int, c.c_int]
+        self._library.espeak_TextToPhonemes.restype = c.c_char_p
 
     def _collect(self, wav: Any, count: int, events: Any) -> int:
         if wav and count > 0:
@@ -107,6 +114,22 @@ class Engine:
         pcm = bytes(self._pcm)
         return {"rate_hz": self.rate_hz, "words": self._words, "pcm_bytes": len(pcm)}, pcm
 
+    def phonemes(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Return the sounds of each text as IPA; words are parted by spaces, though some are run together."""
+        if self._library.espeak_SetVoiceByName(request["voice"].encode()):
+            return {"error": "voice", "message": f"espeak-ng has no voice {request['voice']!r}"}, b""
+        mode = PHONEMES_IPA | PHONEMES_TIE | ord(TIE) << 8
+        said = []
+        for text in request["texts"]:
+            held = ctypes.create_string_buffer(text.encode())
+            rest = ctypes.c_void_p(ctypes.addressof(held))
+            parts = []
+            while rest.value:  # a clause at a time; the library moves the pointer, and clears it at the end
+                part = self._library.espeak_TextToPhonemes(ctypes.byref(rest), CHARS_UTF8, mode)
+                parts.append(part.decode("utf-8", "replace") if part else "")
+            said.append(" ".join(part for part in parts if part))
+        return {"phonemes": said}, b""
+
 
 def _read(stream: BinaryIO) -> dict[str, Any] | None:
     header = stream.read(4)
@@ -130,7 +153,7 @@ def _answer(engine: Engine, request: dict[str, Any], replies: BinaryIO) -> bool:
         return os.waitpid(child, 0)[1] == 0
     try:
         signal.alarm(CHILD_LIMIT_S)  # should both our parents be gone and the library be stuck
-        reply, pcm = engine.speak(request)
+        reply, pcm = engine.phonemes(request) if "texts" in request else engine.speak(request)
         _write(replies, reply, pcm)
         os._exit(0)
     finally:

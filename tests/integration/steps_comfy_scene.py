@@ -75,7 +75,11 @@ def speech(seconds: float = 6.0, *, rate_hz: int = 24_000, trailing_s: float = 0
     """Return sound that comes in words: bursts of a voice-like tone."""
     time = np.arange(round(seconds * rate_hz)) / rate_hz
     bursts = np.clip(np.sin(2 * np.pi * 2.1 * time + 0.7 * np.sin(2 * np.pi * 0.37 * time)), 0, 1) ** 0.5
-    tone = sum(np.sin(2 * np.pi * 140 * k * time) / k for k in range(1, 9))
+    rng = np.random.default_rng(5)  # another pitch and another vowel every fifth of a second, or it would repeat itself
+    marks = np.arange(0, seconds + 0.4, 0.2)
+    pitch = np.cumsum(140 * np.interp(time, marks, rng.uniform(0.7, 1.5, marks.size))) / rate_hz
+    vowel = [np.interp(time, marks, rng.uniform(0.05, 1.0, marks.size)) for _ in range(8)]
+    tone = sum(np.sin(2 * np.pi * k * pitch) * vowel[k - 1] * 2 / k**0.5 for k in range(1, 9)) * 0.5
     voice = 0.12 * bursts * tone
     voice[time > seconds - trailing_s] = 0
     return voice.astype(np.float32)

@@ -70,7 +70,7 @@ def test_every_step_runs_and_passes_its_own_checks(client: ComfyClient, tmp_path
     assert all(check.passed for result in results.values() for check in result.checks)
     assert results["script_video"].data["duration_s"] > results["audio"].data["duration_s"]
     assert {name: sorted(result.files) for name, result in results.items()} == {
-        "audio": ["speech"],
+        "audio": ["speech", "words"],
         "clean_pic": ["image"],
         "realistic_pic": ["image"],
         "transition": ["clip"],

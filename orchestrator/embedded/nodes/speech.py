@@ -25,11 +25,9 @@ def _speak(
         context.step(step, SPEAKING_STEPS)
     if not text.strip():
         raise ValueError("text is empty")
-    samples, rate_hz = context.renderers.synthesize(
-        text, language=language, speaker=speaker, instruct=instruct, seed=seed
-    )
-    limit = int(max_new_tokens / TOKENS_PER_SECOND * rate_hz)
-    return gives(Audio(samples[None, :limit], rate_hz))
+    audio = context.renderers.synthesize(text, language=language, speaker=speaker, instruct=instruct, seed=seed)
+    limit = int(max_new_tokens / TOKENS_PER_SECOND * audio.rate_hz)
+    return gives(audio if limit >= audio.samples.shape[1] else audio.part(0, limit))
 
 
 def _designed_speaker(instruct: str) -> str:
