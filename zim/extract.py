@@ -7,7 +7,6 @@ says which. Written with the standard library's parser, which takes any HTML, ho
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from itertools import groupby
@@ -34,6 +33,7 @@ _PRONOUNCED = re.compile(
     r"\s*\([^()]*(?:[ˈˌːəɪʁɔɛʊʃʒɑɲŋθð]|/[^/()]+/|prononc|pronounc|pronunciation|listen|écouter)[^()]*\)"
 )
 _EMPTY_BRACKETS = re.compile(r"\s*\(\s*[;,]?\s*\)")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ue000-\uf8ff]")
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 _SUPERSCRIPT = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -105,7 +105,7 @@ def extract(html: str, *, only_lead: bool = False) -> Text:
 def clean(text: str) -> str:
     """Return text on one line, without note marks, pronunciations, empty brackets and what cannot be seen."""
     text = _NOTE_MARK.sub("", _UNSEEN.sub("", text))
-    text = "".join(" " if unicodedata.category(char) in ("Cc", "Co", "Cs") else char for char in text)
+    text = _CONTROL.sub(" ", text)
     text = _PRONOUNCED.sub("", text)
     text = _SPACES.sub(" ", _EMPTY_BRACKETS.sub("", text)).strip()
     return re.sub(r"\s+([,.])", r"\1", text)
@@ -182,7 +182,7 @@ class _Parser(HTMLParser):
             self._flush()
 
     def handle_data(self, data: str) -> None:
-        if not self._dropped:
+        if not self._dropped and not self.is_full:
             self._add(data)
 
     def result(self) -> Text:
@@ -229,7 +229,8 @@ class _Parser(HTMLParser):
             self._lower()
         if self._buffer is None:
             return
-        text = clean("".join(self._buffer))[:MAX_PARAGRAPH_CHARS]
+        raw = "".join(self._buffer)
+        text = "" if raw.isspace() else clean(raw[:MAX_PARAGRAPH_CHARS])
         kind, link = self._kind, self._item_link
         self._buffer, self._kind, self._item_link = None, "text", None
         if not text or self._muted_level is not None:

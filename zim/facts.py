@@ -36,7 +36,9 @@ _ORDER = re.compile(
     r"\b(?:ignor(?:e|ez|er|ing)|disregard|forget|oublie[zr]?)\b.{0,40}\b(?:above|previous|prior|earlier|instructions?|"
     r"prompts?|precede\w*|ci-dessus|consignes?|dessus)\b|\b(?:system|developer) prompt\b|\bas an ai\b|"
     r"\blanguage model\b|\bmodele de langage\b|\b(?:you are|tu es|vous etes) (?:now|desormais|maintenant)\b|"
-    r"\b(?:respond|answer|reply|reponds?|repondez)\b.{0,20}\b(?:only|seulement|uniquement|with the word|par le mot)\b"
+    r"\b(?:respond|answer|reply)\b.{0,20}\bwith (?:only )?(?:the|one) (?:word|phrase)\b|"
+    r"^(?:respond|answer|reply) only\b|"
+    r"\b(?:reponds|repondez)\b.{0,20}\b(?:seulement|uniquement|par le mot)\b"
 )
 
 
