@@ -7,6 +7,7 @@ with `like`. Files of the owner's come from outside: what is wrong in one is sai
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -20,6 +21,7 @@ from steps.errors import ResourceMissing
 from steps.option_base import Options
 
 _MOST_BYTES = 100_000
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}")
 _COLOUR = r"^#[0-9A-Fa-f]{6}$"
 
 
@@ -101,6 +103,9 @@ def _parsed(text: str, where: str, known: Mapping[str, CaptionStyle]) -> dict[st
         raise ResourceMissing(f"captions.presets: {where} must hold presets by name, each with its settings")
     styles: dict[str, CaptionStyle] = {}
     for name, said in found.items():
+        if not _NAME.fullmatch(str(name)):  # it becomes a file's name
+            shown = str(name)[:60]
+            raise ResourceMissing(f"captions.presets: {where}: {shown!r} is no name: only letters, digits, - and _")
         own = dict(said)
         model = own.pop("like", None)
         if model is not None and model not in styles and model not in known:

@@ -8,12 +8,23 @@ import traceback
 
 from rich.markup import escape
 
-from orchestrator.cli import changing, encyclopaedias, explaining, looking, nights, seeing, workflows
+from orchestrator.cli import (
+    captioning,
+    changing,
+    encyclopaedias,
+    explaining,
+    looking,
+    nights,
+    seeing,
+    speaking,
+    workflows,
+)
 from orchestrator.cli.console import app, errors
 from orchestrator.errors import ExitCode, NightreelError
 
 __all__ = [
     "app",
+    "captioning",
     "changing",
     "encyclopaedias",
     "exit_code_of",
@@ -22,6 +33,7 @@ __all__ = [
     "main",
     "nights",
     "seeing",
+    "speaking",
     "workflows",
 ]
 
