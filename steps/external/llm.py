@@ -256,7 +256,7 @@ class _Question:
         """Return the question that follows a bad answer. Only the last one is shown: a model copies what it sees."""
         shown = _plain(answer.strip())[:_SHOWN_CHARACTERS] or "(no answer)"  # many templates refuse an empty turn
         why = prompts.load("repair").fill(reasons=prompts.as_data(list(reasons)))
-        turns = [{"role": "assistant", "content": shown}, {"role": "user", "content": why}]
+        turns = [{"role": "assistant", "content": shown}, {"role": "user", "content": _plain(why)}]
         return _Question([*self.messages[:2], *turns], self.schema_name, self.schema)
 
     def text(self) -> str:

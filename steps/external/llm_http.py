@@ -145,6 +145,9 @@ def _raise_for(response: requests.Response, content: bytes, url: str) -> None:
     if 200 <= status < 300:
         return
     said = short(_error_message(content))
+    refusal = f"The language model at {url} refuses the request (HTTP {status}): {said}"
+    if _BLIND.search(said):  # vLLM says so with status 400, llama.cpp with 500
+        raise ServiceRefused(f"{refusal}. Give a model that can see as llm.vision.model.", status=status)
     if status == 500 and _UNREADABLE.search(said):
         raise BadAnswer(f"The language model's answer cannot be read by its own server: {said}", reasons=[said])
     if status in _BUSY or (status >= 500 and status not in _ABOUT_THE_QUESTION):
@@ -152,11 +155,8 @@ def _raise_for(response: requests.Response, content: bytes, url: str) -> None:
             f"The language model at {url} is busy or failing (HTTP {status}): {said}", status=status
         )
         raise _Again(busy, pause_s=_retry_after_s(response.headers.get("Retry-After")), failed=status not in _BUSY)
-    refusal = f"The language model at {url} refuses the request (HTTP {status}): {said}"
     if status not in _ABOUT_THE_QUESTION:
         raise ServiceRefused(refusal, status=status)
-    if _BLIND.search(said):
-        raise ServiceRefused(f"{refusal}. Give a model that can see as llm.vision.model.", status=status)
     too_long = status == 413 or _TOO_LONG.search(said) is not None
     if too_long:
         refusal += ". Start the server with a longer context, or lower `max_tokens`, or `facts` of the script"

@@ -51,8 +51,8 @@ class Scripted:
 
 
 @contextmanager
-def scripted(*replies: Reply) -> Iterator[Scripted]:
-    """Serve the replies on a free port of the loopback."""
+def scripted(*replies: Reply, port: int = 0) -> Iterator[Scripted]:
+    """Serve the replies on a port of the loopback, by default a free one."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -73,7 +73,7 @@ def scripted(*replies: Reply) -> Iterator[Scripted]:
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     server.daemon_threads = True
     played = Scripted(f"http://127.0.0.1:{server.server_address[1]}/v1", list(replies))
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
