@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 from zim.extract import OMITTED, Paragraph, Text
 from zim.identity import About, Subject
-from zim.kinds import fold
+from zim.kinds import YEAR, fold
 from zim.names import significant_words
 
 _SENTENCE_CHARS = (40, 260)
-_YEAR = re.compile(r"\b(1[0-9]{3}|20[0-9]{2})\b")
 _SENTENCE_END = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"»”’)])|(?<=[.!?…] »))\s+(?=[A-ZÀ-ÖØ-Þ«\"“])")
 _ABBREVIATED = re.compile(
     r"(?:\b(?:[A-Z]|M|MM|Mme|Mlle|Dr|Mr|Mrs|Ms|St|Ste|c|ca|v|vol|no|p|pp|fl|b|d|etc|cf|av|apr|J|Jr|Sr|env|éd|ed))\.$"
@@ -106,7 +105,7 @@ def _worth(sentence: str, paragraph: Paragraph, place: int, subject: Subject) ->
     words = significant_words(subject.name)
     score = 2.0 if any(word in plain for word in words) else 0.0
     score += 1.5 * min(2, len(_TELLING.findall(plain)))
-    score += 0.5 if _YEAR.search(sentence) else 0.0
+    score += 0.5 if YEAR.search(sentence) else 0.0
     if subject.about == "artist" and subject.years is not None and str(subject.years[0]) in sentence:
         score += 1.0
     score += 1.0 if len(sentence) <= 150 else 0.0

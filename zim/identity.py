@@ -13,7 +13,7 @@ from typing import Literal
 
 from zim.archive import Page
 from zim.extract import Text
-from zim.kinds import Kind, Life, fold, kind_of, life_of
+from zim.kinds import YEAR, Kind, Life, fold, kind_of, life_of
 from zim.names import (
     BRACKETED,
     family_word,
@@ -30,7 +30,6 @@ About = Literal["artist", "sitter", "work"]
 SUREST = 5
 """No article can fit better than this."""
 
-_YEAR = re.compile(r"\b(1[0-9]{3}|20[0-9]{2})\b")
 _LIST_OF_NAMESAKES = re.compile(
     r"may (also )?refer to|can refer to|commonly refers to|disambiguation|homonym|"
     r"peu(t|vent) (aussi )?(designer|faire reference|se referer)|est un nom de famille|est un patronyme|"
@@ -118,7 +117,7 @@ def _judge_work(lead: str, subject: Subject, named: int) -> Verdict:
         painter and len(significant_words(subject.name)) >= 2 and holds_name(lead[:300], subject.name)
     ):
         return Verdict(False, "has another name")
-    years = [int(found) for found in _YEAR.findall(lead[:900])]
+    years = [int(found) for found in YEAR.findall(lead[:900])]
     if subject.years is None or not years:
         if painter is None:
             return Verdict(False, "nothing tells it from other works of this name: neither painter nor year")
@@ -137,7 +136,7 @@ def _judge_artist(lead: str, subject: Subject, named: int) -> Verdict:
         return Verdict(False, f"is {_NOUNS[kind]}" if kind else "is not said to be an artist")
     life = life_of(lead)
     if subject.years is None or life is None:
-        return Verdict(True, "an artist of this name; no dates to compare", named)
+        return Verdict(True, "an artist of this name; no dates to compare")  # nor is one of two likelier than the other
     if life.died + 2 < subject.years[0]:  # some works were finished by others, and dates are rounded
         return Verdict(False, f"was dead by {subject.years[0]}{_lived(life)}")
     if life.born + 8 > subject.years[1]:
@@ -151,7 +150,9 @@ def _judge_sitter(lead: str, text: Text, subject: Subject, named: int) -> Verdic
         return Verdict(False, f"is {_NOUNS[kind]}")
     life = life_of(lead)
     if subject.years is None or life is None:
-        return Verdict(True, "a person of this name; no dates to compare", named)
+        if subject.years is not None or mentions(text, subject):
+            return Verdict(True, "a person of this name; no dates to compare")
+        return Verdict(False, "nothing tells it from namesakes: neither year nor painter", wants_all=True)
     if life.born > subject.years[1]:
         return Verdict(False, f"was not born in {subject.years[1]}{_lived(life)}")
     late = subject.years[0] - life.died

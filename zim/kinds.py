@@ -78,7 +78,7 @@ _RELATED = re.compile(
     r"femme|mari|veuve|frere|soeur|mere|pere|ami|amie|nomme\w*|hommage|honneur|d'apres)\W+(?:[\w'-]+\W+){0,4}$"
 )
 _BRACKETS = re.compile(r"\([^()]*\)")
-_YEAR = re.compile(r"\b(1[0-9]{3}|20[0-9]{2})\b")
+YEAR = re.compile(r"\b(1[0-9]{3}|20[0-9]{2})\b")
 _ACTIVE = re.compile(r"(?:\bfl\.|\bactive\b|\bactifs?\b|\bactives?\b|\bfloruit\b)[^0-9]{0,20}$")
 _CENTURY = re.compile(
     r"\b(?:(?P<number>1[0-9]|20|21)(?:th|st)[ -]century|(?P<roman>x{1,2}i{0,3}v?i{0,3}x?)(?:e|eme)? siecle)\b"
@@ -138,7 +138,7 @@ def _kind_named(found: re.Match[str]) -> Kind:
 def life_of(lead: str) -> Life | None:
     """Return when the person of an article lived, by its first lines; None when no date is there."""
     text = fold(lead[:500])
-    found = list(_YEAR.finditer(text))
+    found = list(YEAR.finditer(text))
     if found:
         first = int(found[0].group())
         if _ACTIVE.search(text[: found[0].start()]):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from zim.archive import Library, Page
+from zim.archive import Archive, Library, Page
 from zim.extract import extract
 from zim.facts import Fact, facts_of, sentences
 from zim.finding import Considered, Found, find_article
 from zim.identity import About, Subject
-from zim.kinds import life_of
+from zim.kinds import YEAR, life_of
 
 __all__ = ["About", "Considered", "Fact", "Found", "find_article", "investigate", "research", "sentences"]
 
@@ -66,33 +66,47 @@ def research(
 def investigate(
     library: Library, language: str, *, artist: str | None, sitter: str | None, title: str | None, year: int | None
 ) -> list[Found]:
-    """Return what each archive of a language has about painter, sitter and work, the painter first, with reasons.
+    """Return what each archive of a language has about painter, sitter and work, with reasons.
 
-    An archive is asked about a subject only as long as none before it knew it. Raises as `research` does.
+    An archive is asked about a subject only as long as none before it knew it. Where no year is given, the article
+    about the work is looked for first, because it tells one; else the painter's life does. Raises as `research` does.
     """
     if language not in library.languages:
         return []
     archives = library.archives(language)
+    names: dict[About, str | None] = {"artist": artist, "sitter": sitter, "work": title}
+    order: tuple[About, ...] = ("work", "artist", "sitter") if year is None else ("artist", "sitter", "work")
     years = None if year is None else (year, year)
-    helping = _PAINTER.get(language, ())
     results: list[Found] = []
-    for about, name in (("artist", artist), ("sitter", sitter), ("work", title)):
-        if not name or not name.strip():
+    for about in order:
+        name = (names[about] or "").strip()
+        if not name:
             continue
-        subject = Subject(about, name.strip(), artist=artist, title=title, years=years)  # type: ignore[arg-type]
-        for archive in archives:
-            found = find_article(archive, subject, beside=helping if about == "artist" else ())
-            results.append(found)
-            if found.page is not None:
-                if about == "artist" and years is None:
-                    years = _working_years(found.page)
-                break
+        found = _in_any(archives, Subject(about, name, artist=artist, title=title, years=years), language)
+        results += found
+        if years is None and found[-1].page is not None:
+            years = _years_told_by(found[-1].page, about)
     return results
 
 
-def _working_years(page: Page) -> tuple[int, int] | None:
-    """Return when a painter can have painted, for paintings without a year."""
-    life = life_of(" ".join(one.text for one in extract(page.html, only_lead=True).paragraphs[:3]))
+def _in_any(archives: Sequence[Archive], subject: Subject, language: str) -> list[Found]:
+    found: list[Found] = []
+    for archive in archives:
+        found.append(
+            find_article(archive, subject, beside=_PAINTER.get(language, ()) if subject.about == "artist" else ())
+        )
+        if found[-1].page is not None:
+            break
+    return found
+
+
+def _years_told_by(page: Page, about: About) -> tuple[int, int] | None:
+    """Return when a painting without a year was made: by the article about it, or by its painter's life."""
+    lead = " ".join(one.text for one in extract(page.html, only_lead=True).paragraphs[:3])
+    if about == "work":
+        year = YEAR.search(lead)
+        return (int(year.group()), int(year.group())) if year else None
+    life = life_of(lead) if about == "artist" else None
     return (life.born + 8, life.died) if life is not None else None
 
 
