@@ -16,6 +16,7 @@ from steps.checks import at_most
 from steps.errors import DiskFull, InvalidInput, ProgramFailed
 from steps.external import cut, encoders, ffmpeg
 from steps.external.cut import Clip, Picture, Version
+from steps.font_stack import caption_fonts
 from steps.footage import read_picture
 from steps.options import FinalOptions
 from steps.rotation import Request
@@ -65,7 +66,9 @@ class FinalVideo(LocalStep):
         clips = clips_of(context)
         places = Places(clips[0].frames / fps, sum(clip.frames for clip in clips) / fps)
         lettering = _lettering(context)
-        folder = fonts.place([lettering.title, lettering.small], work=context.work)
+        spoken = " ".join(str(word["text"]) for word in context.made["subtitles"].data.get("words", []))
+        captioned = caption_fonts(context.options.captions, spoken)
+        folder = fonts.place(dict.fromkeys((lettering.title, lettering.small, *captioned)), work=context.work)
         sound = _sound(context, places)
         made = _pictures(context, clips, lettering, places=places, folder=folder)
         tags = about.container_tags(context, sound.track)
@@ -80,6 +83,7 @@ class FinalVideo(LocalStep):
             "encoder": made.picture.described,
             "encoders_passed_over": list(made.passed_over),
             "versions": list(videos)[1:],
+            "joins": {join.name: join.as_data() for join in made.joins},
             "thumbnail": {"at_s": round(places.speech_at_s + moment.time_s, 3), **moment.as_data()},
             **sound.data(),
         }
@@ -168,7 +172,7 @@ def _versions(final: FinalOptions) -> dict[str, FinalOptions]:
 
 
 def _join_checks(found: Sequence[joins.Join], video: Path, clips: Sequence[Clip], *, fps: int) -> list[Check]:
-    """Say how far the pictures at each join were apart, and what of it is left in the finished video.
+    """Say how far matched pictures at each join are apart, and how fast colours change in the finished video.
 
     Recorded, as another cut would not mend it.
     """
@@ -176,7 +180,7 @@ def _join_checks(found: Sequence[joins.Join], video: Path, clips: Sequence[Clip]
     at = 0
     for join, clip in zip(found, clips, strict=True):
         at += clip.frames
-        checks.append(at_most(f"final.join_{join.name}", join.apart, MOST_JOIN_DIFFERENCE, unit="levels"))
+        checks.append(at_most(f"final.join_{join.name}", join.left, MOST_JOIN_DIFFERENCE, unit="levels"))
         if at < sum(clip.frames for clip in clips):
             step, beside = joins.steps_at(video, at, fps=fps)
             most = max(MOST_COLOUR_STEP, 1.5 * beside)
@@ -214,7 +218,9 @@ def _caption_checks(context: Context, video: Path, places: Places) -> list[Check
     if not middles:
         return []
     picked = middles[:: max(1, len(middles) // _CAPTIONS_LOOKED_AT)][:_CAPTIONS_LOOKED_AT]
-    return [deliverable.caption_ink(video, clip, [(places.speech_at_s + here, here) for here in picked])]
+    moments = [(places.speech_at_s + here, here) for here in picked]
+    rows = context.made["subtitles"].data.get("rows", (0.55, 0.73))
+    return [deliverable.caption_ink(video, clip, moments, rows=(float(rows[0]), float(rows[1])))]
 
 
 def _lettering_checks(context: Context, lettering: Lettering) -> list[Check]:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ from steps.external.media import Image
 NAMES = ("to_talk", "to_outro", "to_start")
 
 MATCH_S = 1.0  # how long a match takes to wear off
-SMALL = (270, 480)  # width and height on which pictures are compared
+SMALL = (216, 384)  # width and height on which pictures are compared
 
 _MOST_APART = 30.0  # levels: pictures that are further apart do not show the same, and are left alone
 _LEAST_ALIKE = 0.9  # correlation of two pictures laid over each other
@@ -46,7 +47,15 @@ class Join:
     name: str
     apart: float  # mean absolute difference of the two pictures in levels, 0 .. 255
     colour: float  # difference of their mean colours, the largest of red, green and blue, in levels
+    left: float  # what of `apart` is left when they are matched
     match: Match | None  # None: nothing to do, or nothing that would help
+
+    def as_data(self) -> dict[str, Any]:
+        """Return it for the report."""
+        figures = {"apart": self.apart, "colour": self.colour, "left": self.left}
+        moved = {"scale": self.match.scale, "shift": self.match.shift} if self.match and self.match.moves else {}
+        rounded: dict[str, Any] = {name: round(value, 2) for name, value in figures.items()}
+        return rounded | {name: [round(value, 4) for value in pair] for name, pair in moved.items()}
 
 
 def measure(name: str, before: Image, after: Image, *, frames: int) -> Join:
@@ -69,11 +78,15 @@ def measure(name: str, before: Image, after: Image, *, frames: int) -> Join:
         match = replace(match, scale=scale, shift=shift)
         laid_over = _shown(other, match)
     if frames < 2 or float(np.abs(one - laid_over).mean()) > _MOST_APART:
-        return Join(name, apart, colour, None)
-    found_colours = _colours(_planes(one), _planes(laid_over))
+        return Join(name, apart, colour, apart, None)
+    planes, wanted = _planes(laid_over), _planes(one)
+    found_colours = _colours(wanted, planes)
     if found_colours is not None:
         match = replace(match, gains=found_colours[0], offsets=found_colours[1])
-    return Join(name, apart, colour, match if match.moves or match.colours else None)
+        planes = planes * np.array(match.gains) + np.array(match.offsets)
+    if not match.moves and not match.colours:
+        return Join(name, apart, colour, apart, None)
+    return Join(name, apart, colour, float(np.abs(_rgb(planes) - _rgb(wanted)).mean()), match)
 
 
 def matched(clips: Sequence[Clip], *, fps: int, last: Mapping[int, Image]) -> tuple[list[Clip], list[Join]]:
@@ -116,11 +129,10 @@ def steps_at(video: Path, frame: int, *, fps: int) -> tuple[float, float]:
         frame: The first one after the join.
         fps: Its rate.
     """
-    reach = BLEND_FRAMES + 2
-    begin = max(0, frame - 2 * reach)
-    pictures = list(
-        media.small_frames(video, SMALL, begin_s=(begin - 0.5) / fps, end_s=(frame + 2 * reach - 0.5) / fps)
-    )
+    reach = BLEND_FRAMES
+    begin = max(0, frame - 1 - reach)
+    end = frame + BLEND_FRAMES + reach
+    pictures = list(media.small_frames(video, SMALL, begin_s=(begin - 0.5) / fps, end_s=(end + 0.5) / fps))
     colours = np.array([picture.mean(axis=(0, 1)) for picture in pictures])
     changes = np.abs(np.diff(colours, axis=0)).max(axis=1)
     at = frame - begin - 1  # changes[at]: from the last picture before the join to the first one after it
@@ -181,6 +193,15 @@ def _planes(image: Planes) -> Planes:
     blue = (image[..., 2] - luma) / 1.8556
     red = (image[..., 0] - luma) / 1.5748
     return np.stack([16 + luma * 219 / 255, 128 + blue * 224 / 255, 128 + red * 224 / 255], axis=2)
+
+
+def _rgb(planes: Planes) -> Planes:
+    """Return planes as RGB again."""
+    luma, blue, red = (planes[..., 0] - 16) * 255 / 219, (planes[..., 1] - 128) * 255 / 224, (planes[..., 2] - 128)
+    red = red * 255 / 224
+    r, b = luma + 1.5748 * red, luma + 1.8556 * blue
+    g = (luma - _LUMA[0] * r - _LUMA[2] * b) / _LUMA[1]
+    return np.clip(np.stack([r, g, b], axis=2), 0, 255)
 
 
 def _colours(one: Planes, other: Planes) -> tuple[tuple[float, float, float], tuple[float, float, float]] | None:

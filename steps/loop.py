@@ -22,13 +22,13 @@ RATE_HZ = 48_000
 
 _SIZE = (270, 480)  # of the copies that are compared
 _SEAM_SLACK = 0.02  # SSIM below the least of neighbouring frames that still passes for one more frame
-_NEIGHBOURS = 10  # frames at the end that say what is usual; half as many at the beginning
+_NEIGHBOURS = 5  # frames at each end that say what is usual
 _MOST_CLICK = 4.0  # times the usual largest step from sample to sample
 _QUIET = 0.003  # a step below this is no click, however quiet the rest: -50 dBFS
 _MOST_LEVEL_JUMP_DB = 9.0  # between the last and the first half second, where both are music
 _MOST_GAP_S = 0.06
 
-Grey = NDArray[np.float64]
+Grey = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def seam_ssim(video: Path, *, duration_s: float, fps: int) -> tuple[float, float
     Both as SSIM, 1 for the same picture; of the neighbours the 5th percentile. The card has not come yet in the frames
     that are looked at, so nothing but the loop is compared.
     """
-    head = [grey(image) for image in media.small_frames(video, _SIZE, begin_s=0.0, end_s=5 / fps)]
+    head = [grey(image) for image in media.small_frames(video, _SIZE, begin_s=0.0, end_s=_NEIGHBOURS / fps)]
     tail_s = max(0.0, duration_s - (_NEIGHBOURS + 0.5) / fps)
     tail = [grey(image) for image in media.small_frames(video, _SIZE, begin_s=tail_s)]
     usual = [ssim(one, other) for end in (head, tail) for one, other in pairwise(end)]
@@ -99,7 +99,7 @@ def ssim(one: Grey, other: Grey) -> float:
     """
 
     def blur(image: Grey) -> Grey:
-        return np.asarray(cv2.GaussianBlur(image, (11, 11), 1.5), dtype=np.float64)
+        return np.asarray(cv2.GaussianBlur(image, (11, 11), 1.5), dtype=np.float32)
 
     mean_one, mean_other = blur(one), blur(other)
     spread_one = blur(one * one) - mean_one**2
@@ -114,7 +114,7 @@ def ssim(one: Grey, other: Grey) -> float:
 def grey(image: media.Image) -> Grey:
     """Return the luma of a picture, small."""
     small = image if image.shape[:2] == _SIZE[::-1] else cv2.resize(image, _SIZE, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.float64)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.float32)
 
 
 def _level_db(samples: Samples) -> float:

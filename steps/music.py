@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import math
 import wave
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -145,9 +147,9 @@ def _pads(score: _Score, total: int) -> Stereo:
             time = np.arange(count) / RATE_HZ
             # Two strings a little apart beat slowly against each other, which is what makes it warm.
             tone = sum(
-                np.sin(2 * np.pi * hz * detune * partial_number * time + 1.7 * partial_number) / partial_number**2.2
+                sine / number**2.2
                 for detune in (0.9985, 1.0015)
-                for partial_number in (1, 2, 3, 4)
+                for number, sine in enumerate(_partials(2 * np.pi * hz * detune * time + 1.7, 4), 1)
             )
             _add(track, begin, 0.09 * tone * _swell(count, length), pan=(0.3, 0.7, 0.4, 0.6)[voice % 4])
     return track
@@ -156,6 +158,7 @@ def _pads(score: _Score, total: int) -> Stereo:
 def _plucks(score: _Score, total: int, rng: np.random.Generator) -> Stereo:
     """A broken chord, like a small harp: each note a little early or late, louder or softer."""
     track = np.zeros((total, 2))
+    strings = cache(_pluck)  # a broken chord comes back to its notes
     for bar, (chord, begin, length) in enumerate(_chord_times(score, total)):
         for beat, step in enumerate(score.pattern):
             if (bar + beat) % 7 == 5:
@@ -163,7 +166,7 @@ def _plucks(score: _Score, total: int, rng: np.random.Generator) -> Stereo:
             octave = 12 if beat in (2, 6) and bar % 2 else 0
             at = begin + int(length * beat / _BEATS + rng.normal(0, 0.006) * RATE_HZ)
             loud = (0.20 if beat == 0 else 0.13) * rng.uniform(0.8, 1.1)
-            _add(track, at, loud * _pluck(_hz(score.tonic + chord[step] + octave)), pan=0.35 + 0.3 * rng.random())
+            _add(track, at, loud * strings(_hz(score.tonic + chord[step] + octave)), pan=0.35 + 0.3 * rng.random())
     return track
 
 
@@ -184,9 +187,22 @@ def _pluck(hz: float) -> Mono:
     """One plucked string: high partials die first."""
     count = int(1.9 * RATE_HZ)
     time = np.arange(count) / RATE_HZ
-    partials = [number for number in range(1, 7) if number * hz < RATE_HZ / 3]
-    tone = sum(np.sin(2 * np.pi * hz * n * time) / n**1.4 * np.exp(-time * (1.6 + 1.5 * n)) for n in partials)
+    most = sum(number * hz < RATE_HZ / 3 for number in range(1, 7))
+    dying = np.exp(-1.5 * time)
+    tone, fall = np.zeros(count), np.exp(-1.6 * time)
+    for number, sine in enumerate(_partials(2 * np.pi * hz * time, most), 1):
+        fall = fall * dying
+        tone += sine * fall / number**1.4
     return np.asarray(tone * np.minimum(1, time / 0.004) * _fade_out(count, 0.2))
+
+
+def _partials(phase: Mono, count: int) -> Iterator[Mono]:
+    """Yield sin(phase), sin(2 phase), … from two functions in all: each follows from the two before it."""
+    before, now = np.zeros_like(phase), np.sin(phase)
+    twice = 2 * np.cos(phase)
+    for _ in range(count):
+        yield now
+        before, now = now, twice * now - before
 
 
 def _echo(dry: Stereo, rng: np.random.Generator) -> Stereo:

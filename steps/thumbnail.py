@@ -57,8 +57,7 @@ def best_moment(clip: Path, *, models_dir: Path) -> Moment:
     except ResourceMissing:
         return middle
     # One pass: key frames are so far apart that jumping from moment to moment decodes most frames several times.
-    every = max(1, (media.video.frames if media.video is not None else 0) // CANDIDATES)
-    seen = ((time, _look(image, faces, time)) for time, image in ffmpeg.read_frames(clip, every=every))
+    seen = ((time, _look(image, faces, time)) for time, image in ffmpeg.spread_frames(clip, CANDIDATES))
     looks = [look for time, look in seen if look is not None and time > 0.03 * media.duration_s]
     if not looks:
         return middle

@@ -21,10 +21,10 @@ FADE_MS = 350
 
 # Lengths at a picture 1,080 wide.
 _LEFT, _BAR, _INDENT = 72, 7, 30
-_LOW, _ABOVE_CAPTIONS, _COVER_LOW = 1350, 1120, 1500  # where the card's last line ends
-_TITLE, _BYLINE, _NOTICE = 94, 54, 36
+_LOW, _ABOVE_CAPTIONS, _COVER_LOW = 1392, 1120, 1500  # where the card's last line ends
+_TITLE, _BYLINE, _NOTICE = 94, 54, 42
 _COVER_TITLE = 118
-_MARK, _STANDING = 38, 30
+_MARK, _STANDING = 38, 36
 _LINE = 1.04
 _MOST_LINES = 4
 _SMALLEST = 0.5  # of a title's usual size; a longer one is cut

@@ -24,6 +24,7 @@ from steps.external.media import (
     probe,
     read_frames,
     read_samples,
+    spread_frames,
 )
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "read_frames",
     "read_samples",
     "run",
+    "spread_frames",
     "stage",
     "version",
     "write_frames",

@@ -137,6 +137,28 @@ def read_frames(path: Path, *, every: int = 1) -> Iterator[tuple[float, Image]]:
                 yield float(frame.time or 0.0), _rgb(frame)
 
 
+def spread_frames(path: Path, count: int) -> Iterator[tuple[float, Image]]:
+    """Yield (time in seconds, picture) of about so many frames, spread evenly over a video.
+
+    Frames that no other frame builds on are not even decoded, which saves half of the work or more.
+
+    Raises:
+        BadOutput: not a readable video.
+    """
+    media = probe(path)
+    step_s = media.duration_s / max(1, count)
+    with opened(path) as container:
+        stream = _only_video(container, path)
+        stream.thread_type = "AUTO"
+        stream.codec_context.skip_frame = "NONREF"
+        due_s = 0.0
+        for frame in container.decode(stream):
+            time_s = float(frame.time or 0.0)
+            if time_s >= due_s:
+                due_s = time_s + step_s
+                yield time_s, _rgb(frame)
+
+
 def frame_at(path: Path, time_s: float) -> Image:
     """Return the picture that is on screen at a time; the last one for a time after the end.
 
