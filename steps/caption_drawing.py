@@ -52,7 +52,8 @@ def _events(cues: Sequence[Cue], layout: Layout) -> Iterator[ass.Event]:
         for one in placed:
             if layout.style.mode == "boxed":
                 yield _box(cue, one, layout)
-            where = f"\\pos({one.x:.1f},{one.y:.1f})"
+            drop = layout.fonts.drop(layout.shown(one.word.text), size=one.size)
+            where = f"\\pos({one.x:.1f},{one.y + drop:.1f})"
             tags = f"{{{where}{_size_tag(one, layout)}{_spoken_tags(cue, one, layout)}}}"
             yield ass.Event(cue.start_s, cue.end_s, _STYLE, tags + _letters(one, layout), layer=2)
 

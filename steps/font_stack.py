@@ -55,6 +55,14 @@ class FontStack:
         """Return the renderer's size at which a font's letters are as large as the first one's."""
         return size * self.first.em_share / font.em_share
 
+    def drop(self, text: str, *, size: float) -> float:
+        """Return how far a text's middle must be moved down so that it stands on the first font's base line, pixels."""
+        runs = self.runs(text)
+        if len(runs) > 1:
+            return 0.0  # the renderer puts them on one line
+        own = (runs[0].font.ascent_share - 0.5) * self.size(runs[0].font, size)
+        return (self.first.ascent_share - 0.5) * size - own
+
     def width(self, text: str, *, size: float) -> float:
         """Return how wide a text is at a size of the first font, in the renderer's pixels."""
         return sum(run.font.width(run.text, size=self.size(run.font, size)) for run in self.runs(text))

@@ -25,6 +25,7 @@ _WEIGHTS = {
     "Bold": ("Bold", "SemiBold", "ExtraBold", "Black", "Medium", "Regular"),
     "Regular": ("Regular", "Book", "Medium", "Light", "Bold"),
 }
+_UNLIKE = ("Serif", "Math", "Mono", "Condensed", "Narrow", "Light")  # unlike a caption's letters beside it
 _MEASURED_AT = 256  # pixels; widths scale linearly from here
 
 
@@ -43,6 +44,7 @@ class Font:
     style: str
     name: str  # what the renderer finds it by
     em_share: float  # an em in the renderer's font size, which spans ascent and descent
+    ascent_share: float = 0.8  # of that size, above the base line
 
     def width(self, text: str, *, size: float) -> float:
         """Return how wide a text is at a size of the renderer, in its pixels."""
@@ -80,12 +82,13 @@ def find(family: str, *, folder: Path | None = None, weight: str = "Bold") -> Fo
 
 
 def families(folder: Path) -> tuple[str, ...]:
-    """Return the families of a folder, in the order of their files' names.
+    """Return the families of a folder, plain ones before those with serifs, for mathematics, narrow or of one width.
 
     Raises:
         ResourceMissing: no such folder, or a damaged file in it.
     """
-    return tuple(dict.fromkeys(font.family for font in _fonts_in(folder)))
+    found = dict.fromkeys(font.family for font in _fonts_in(folder))
+    return tuple(sorted(found, key=lambda family: any(kind in family for kind in _UNLIKE)))
 
 
 def read(path: Path) -> Font:
@@ -148,7 +151,16 @@ def _read(path: Path) -> Font:
     full = names.get(4) or f"{family} {style}"
     if family.endswith(" " + full.rsplit(" ", 1)[-1]):  # an old file with the weight in its family's name
         family, style = family.rsplit(" ", 1)
-    return Font(path=path, family=family, style=style, name=full, em_share=units_per_em / (ascent + descent))
+    if set(full) & set("{}\\,"):
+        raise ValueError(f"its name {full!r} cannot be written into a caption script")
+    return Font(
+        path=path,
+        family=family,
+        style=style,
+        name=full,
+        em_share=units_per_em / (ascent + descent),
+        ascent_share=ascent / (ascent + descent),
+    )
 
 
 def _tables(data: bytes) -> dict[str, bytes]:
