@@ -18,6 +18,7 @@ from PIL import Image
 from steps import judging, prompts, sight
 from steps.base import Check, Context, LocalStep, Result
 from steps.external.faces import Faces
+from steps.external.llm_budget import purse_of
 from steps.external.nudity import Exposed, second_opinion
 from steps.framing import Box, Framing, frame_around
 from steps.intake import Intake, Unusable, read_picture
@@ -50,6 +51,7 @@ class Prepare(LocalStep):
     title = "Judge and frame the painting"
     per_language = False
     needs = ()
+    asks = ("vision",)
 
     def run(self, context: Context) -> Result:
         """Return the prepared picture and frame, or the reasons why the painting is turned down.
@@ -62,7 +64,8 @@ class Prepare(LocalStep):
         options = context.options
 
         def see(picture: Image.Image) -> Seen:
-            return sight.ask(options.llm.vision, picture, subject=context.subject, seed=context.seed)
+            purse = purse_of(options, item_id=context.subject.item_id)
+            return sight.ask(options.llm.vision, picture, subject=context.subject, seed=context.seed, purse=purse)
 
         try:
             judged = judge(
@@ -103,7 +106,7 @@ def judge(
     options: PrepareOptions,
     *,
     models_dir: Path,
-    see: Callable[[Image.Image], Seen] | None,
+    see: Callable[[Image.Image], Seen | None] | None,
     work: Path,
 ) -> Judged:
     """Read a picture, let the witnesses look at it and decide. Blocks; leaves at most one small file in `work`.
@@ -112,7 +115,8 @@ def judge(
         path: The picture file.
         options: The thresholds.
         models_dir: Folder of the face model files.
-        see: Asks the vision model about a picture, mode RGB; None to decide by the other witnesses alone.
+        see: Asks the vision model about a picture, mode RGB. Without it, or where it returns None, the other witnesses
+            decide alone, which only a trial may do.
         work: Folder for what the second opinion on nudity is shown.
 
     Raises:

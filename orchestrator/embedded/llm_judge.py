@@ -47,14 +47,25 @@ def picture_of(url: str) -> Pixels:
             "image_url must be a data URI of a PNG, JPEG or WebP picture; nothing is fetched from elsewhere"
         )
     try:
-        content = base64.b64decode(url[head.end() :], validate=True)
+        return decoded(base64.b64decode(url[head.end() :], validate=True))
+    except binascii.Error as error:
+        raise NotAPicture(f"the picture cannot be decoded: {error}") from error
+
+
+def decoded(content: bytes) -> Pixels:
+    """Decode a picture file's bytes to pixels, its longer side at most 768.
+
+    Raises:
+        NotAPicture: it is broken, or too large.
+    """
+    try:
         with Image.open(io.BytesIO(content), formats=("JPEG", "PNG", "WEBP")) as opened:
             if max(opened.size) > MAX_SIDE:
                 raise NotAPicture(f"the picture is {opened.size[0]} x {opened.size[1]}; at most {MAX_SIDE} a side")
             picture = opened.convert("RGB")
     except NotAPicture:
         raise
-    except (binascii.Error, OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise NotAPicture(f"the picture cannot be decoded: {error}") from error
     picture.thumbnail((LONGEST, LONGEST))
     return np.ascontiguousarray(np.asarray(picture, np.uint8)[:, :, ::-1])
