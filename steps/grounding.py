@@ -110,12 +110,16 @@ def names_in(text: str) -> list[str]:
         elided = _ELISION.match(word)
         core = word[elided.end() :] if elided else word
         core = re.sub(r"'(?:s|m|d|ll|re|ve|t)?$", "", core)
-        if not core[:1].isupper() or len(core) < 2 or roman(core) is not None or folded(core) in NOT_NAMES:
+        if not core[:1].isupper() or len(core) < 2 or roman(core) is not None or _names_nothing(core):
             continue
         is_start = not elided and _STARTS.search(plain[: match.start()])
         if not is_start or folded(core) in FIRST_NAMES:
             found += [part for part in core.split("-") if part[:1].isupper() and len(part) > 1]
     return found
+
+
+def _names_nothing(word: str) -> bool:
+    return folded(word) in NOT_NAMES or folded(word).removesuffix("s") in NOT_NAMES
 
 
 def is_like(one: str, other: str) -> bool:

@@ -95,4 +95,7 @@ def _is_same(one: list[str], other: list[str]) -> bool:
         return False
     if len(one) >= SAME_START_WORDS and one[:SAME_START_WORDS] == other[:SAME_START_WORDS]:
         return True
+    shared = sum(min(one.count(word), other.count(word)) for word in set(one) & set(other))
+    if 2 * shared < _SAME_SHARE * (len(one) + len(other)):
+        return False  # cannot be as alike as that in any order
     return SequenceMatcher(None, one, other, autojunk=False).ratio() >= _SAME_SHARE

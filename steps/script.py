@@ -211,7 +211,7 @@ def _material(context: Context, rules: Rules, facts: Mapping[int, Fact]) -> dict
     return {
         "language": rules.language,
         "max_words": rules.options.max_words,
-        "place": items.index(item) if item in items else 0,
+        "place": items.index(item) if item in items else None,
         "used_up": list(rules.hooks),
         "painting": own_data(context.subject) | local_names(facts) | {"id": OWN_DATA, "sex": _sex(context)},
         "facts": [

@@ -93,7 +93,7 @@ def answer(question: Question, *, models_dir: Path) -> str:
     if question.schema is None:
         return known["note"] + " " + _POLITE if known else _POLITE
     if _wants_script(question.schema) and "facts" in told:
-        known |= {"sentences": write_script(told, seed=_mixed(question))}
+        known |= write_script(told, seed=_mixed(question))
     try:
         return json.dumps(fill(question.schema, known), ensure_ascii=False)
     except Unfillable as error:

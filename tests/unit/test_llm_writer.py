@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from orchestrator.embedded.llm_phrases import BY_LANGUAGE
-from orchestrator.embedded.llm_writer import write_script
+from orchestrator.embedded.llm_phrases import MOODS, Phrases
+from orchestrator.embedded.llm_writer import BY_LANGUAGE, write_script
 from steps.base import Subject
+from steps.hooks import heard_before, hook_of
 from steps.options import ScriptOptions
 from steps.script_text import count_words, tidy
 from steps.writing import DraftSentence, ScriptDraft, own_data, rules_for
@@ -46,18 +48,17 @@ def told(language: str, subject: Subject, *, sex: str, facts: bool, max_words: i
 
 
 def written(language: str, subject: Subject, *, seed: int, **known: object) -> ScriptDraft:
-    sentences = write_script(told(language, subject, **known), seed=seed)
-    return ScriptDraft(
-        sentences=[DraftSentence(text=tidy(one["text"], language), facts=one["facts"]) for one in sentences]
-    )
+    made = write_script(told(language, subject, **known), seed=seed)
+    sentences = [DraftSentence(text=tidy(one["text"], language), facts=one["facts"]) for one in made["sentences"]]
+    return ScriptDraft(mood=made["mood"], sentences=sentences)
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_every_script_keeps_the_rules_and_the_length(language):
-    """A hundred and fifty paintings, each known in another way: a preview that fails its own checks helps nobody."""
+    """Forty paintings, each known in another way: a preview that fails its own checks helps nobody."""
     facts = {n: text for n, (_, text) in enumerate(FACTS[language], 1)}
     cases = itertools.product(ARTISTS, SITTERS, (None, 1503, 1900), ("female", "male", "unknown"), TITLES)
-    for seed, (artist, sitter, year, sex, title) in enumerate(itertools.islice(cases, 0, None, 5)):
+    for seed, (artist, sitter, year, sex, title) in enumerate(itertools.islice(cases, 0, None, 19)):
         subject = Subject(1, title, Path("x"), artist=artist, year=year, sitter=sitter)
         rules = rules_for(subject, language, facts=facts, local={}, options=ScriptOptions())
         script = written(language, subject, seed=seed, sex=sex, facts=bool(seed % 2))
@@ -100,7 +101,7 @@ def test_french_agrees_and_elides():
     """'Je suis sorti' from a lady, or 'que Il', would be heard at once."""
     for sex, name in (("female", "Anne Ode"), ("male", "Henri Ode")):
         subject = Subject(1, "Portrait", Path("x"), artist="Arcimboldo", year=1503, sitter=name)
-        text = " ".join(str(written("fr", subject, seed=seed, sex=sex, facts=True)) for seed in range(60))
+        text = " ".join(str(written("fr", subject, seed=seed, sex=sex, facts=True)) for seed in range(30))
         assert not re.search(r"\b[Qq]ue (il|elle|à|en|un|une)\b", text)
         assert "de Arcimboldo" not in text
         assert "que Arcimboldo" not in text
@@ -112,12 +113,50 @@ def test_french_agrees_and_elides():
 def test_phrases_are_whole():
     """A typing error in one phrase would show up one night in a hundred."""
     known = {"sitter", "title", "artist", "of_artist", "que_artist", "year", "e", "fact", "que_fact", "that_fact"}
+    known |= {"painter", "of_painter", "que_painter", "tout"}
     for phrases in BY_LANGUAGE.values():
-        for phrase in itertools.chain.from_iterable(vars(phrases).values()):
+        for phrase in all_phrases(phrases):
             text, _, condition = phrase.partition("|")
             assert set(re.findall(r"\{(\w*)\}", text)) <= known
-            assert condition in ("", "female", "male", "old")
+            assert condition in ("", "female", "male", "old", "painter_male", "painter_female")
             assert text[-1] in ".?"
+        assert set(phrases.openings) == set(phrases.closings) == set(phrases.jokes) == set(phrases.moods) == set(MOODS)
+        assert {topic for topics in phrases.moods.values() for topic in topics} <= set(phrases.topics)
+        assert set(phrases.reactions) == {*phrases.topics, "any"}
+
+
+def all_phrases(phrases: Phrases) -> Iterator[str]:
+    """Yield everything that can be said."""
+    for name, value in vars(phrases).items():
+        if isinstance(value, tuple):
+            yield from value
+        elif name not in ("topics", "moods"):
+            yield from itertools.chain.from_iterable(value.values())
+
+
+def test_hooks_differ_through_a_night_and_from_those_before():
+    """Fifty scripts and the twenty of a night: no two begin alike, and each mood has its own."""
+    for language, phrases in BY_LANGUAGE.items():
+        hooks = [one.partition("|")[0] for group in phrases.openings.values() for one in group]
+        assert len(hooks) >= 75
+        assert [one for index, one in enumerate(hooks) if heard_before(one, hooks[:index])] == []
+        used = [hook_of(one) for one in hooks[:50]]
+        subject = Subject(1, "La Joconde", Path("x"), artist="Léonard de Vinci", year=1503)
+        begun = []
+        for place in range(14):
+            data = told(language, subject, sex="female", facts=False) | {"used_up": used, "place": place}
+            begun.append(hook_of(write_script(data, seed=place)["sentences"][0]["text"]))
+        assert not [one for one in begun if heard_before(one, used)]
+        assert len(set(begun)) == len(begun)
+
+
+def test_a_script_has_a_mood_that_its_phrases_keep():
+    """The voice and the music follow it."""
+    subject = Subject(1, "La Joconde", Path("x"), artist="Léonard de Vinci", year=1503, sitter="Lisa Gherardini")
+    moods = {written("fr", subject, seed=seed, sex="female", facts=True).mood for seed in range(40)}
+    assert "cheeky" in moods
+    assert len(moods) >= 3
+    assert moods <= set(MOODS)
 
 
 @pytest.mark.parametrize(
@@ -125,4 +164,4 @@ def test_phrases_are_whole():
 )
 def test_rubbish_still_gives_a_script(rubbish):
     """Other clients may send a block of their own making."""
-    assert write_script(rubbish, seed=1)
+    assert write_script(rubbish, seed=1)["sentences"]
