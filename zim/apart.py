@@ -3,7 +3,8 @@
 libzim throws for most damage, but not for all: bytes that were flipped inside the full-text index made it call
 `std::terminate` (seen with 3.13.1: an empty document in the index, `basic_string::substr` out of range), which no
 handler catches. So an archive whose checksum is wrong, or not tested yet, is read here: what kills the child costs that
-question. One JSON line each way; the child ends when its input does, so it never outlives its parent.
+question. One JSON line each way; the child ends when its input does, and a question that takes minutes ends it too, so
+it never outlives its parent by more.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +25,7 @@ from typing import Any
 from zim.reading import Article, LibzimReader, Unreadable
 
 ANSWER_S = 30.0
+LONGEST_S = 120
 MAX_ANSWER_BYTES = 64_000_000
 _QUESTIONS = frozenset({"has_index", "count", "metadata", "search", "suggest", "by_title", "title_of", "read"})
 
@@ -159,6 +162,7 @@ def serve(path: Path) -> None:
     """Answer the questions of standard input until it ends. The child's side."""
     reader: LibzimReader | None = None
     for line in sys.stdin.buffer:
+        signal.alarm(LONGEST_S)  # ends this process even inside libzim, should nobody be left to do it
         question, *arguments = json.loads(line)
         answer: dict[str, Any]
         try:
@@ -170,6 +174,7 @@ def serve(path: Path) -> None:
             answer = {"unreadable": str(error)}
         sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n")
         sys.stdout.buffer.flush()
+        signal.alarm(0)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from orchestrator.cli.console import AsJson, app, console, has_config, print_json, say, settings_of
 from orchestrator.errors import ConfigError, ExitCode, NotFoundError, NotReadyError
@@ -174,23 +173,19 @@ def _progress(path: Path) -> Iterator[Progress | None]:
 
 
 def _print_inspected(found: list[Inspected]) -> None:
-    table = Table("", "language")
-    table.add_column("archive", overflow="fold")
-    for name in ("of", "articles", "GB", "index", "checksum"):
-        table.add_column(name, no_wrap=True)
+    checksums = {True: "its checksum is right", False: "its checksum is WRONG", None: "its checksum is not tested"}
     for one in found:
         mark = "[red]problem[/]" if one.problems else "[green]ok[/]"
-        checksum = {True: "right", False: "[red]wrong[/]", None: "not tested"}[one.whole]
-        language = f"{one.language}: {one.written_in or 'says nothing'}"
-        named = f"{one.path.name}\n{one_line(one.title, longest=60)}"
-        index = "yes" if one.has_index else "[red]no[/]"
-        size = f"{one.size_bytes / 1e9:.1f}"
-        row = (escape(language), escape(named), escape(one_line(one.date, longest=12)), f"{one.articles}", size)
-        table.add_row(mark, *row, index, checksum)
-    console.print(table)
-    for one in found:
+        console.print(f"{mark} {escape(one.language)}: {escape(str(one.path))}", highlight=False, soft_wrap=True)
+        if one.articles:
+            index = "with" if one.has_index else "WITHOUT"
+            say(
+                f"   {one_line(one.title, longest=80)}, written in {one_line(one.written_in) or 'it does not say what'}"
+            )
+            say(f"   of {one_line(one.date) or 'no date'}, {one.articles} articles, {one.size_bytes / 1e9:.2f} GB")
+            say(f"   {index} a full-text index; {checksums[one.whole]}")
         for problem in one.problems:
-            say(f"problem: {one_line(problem)}")
+            say(f"   {one_line(problem)}")
 
 
 def _print_found(found: list[Found]) -> None:
