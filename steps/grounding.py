@@ -25,6 +25,8 @@ _DECADE = re.compile(r"(?:années\s+|the\s+)?(\d{3}0)s\b|années\s+(\d{3}0)\b")
 _QUOTED = re.compile(r"«\s*([^«»]*?)\s*»|“([^“”]*)”|\"([^\"]*)\"|(?<!\w)'([^']{3,}?)'(?!\w)")
 _NAME_WORD = re.compile(r"[^\W\d_]+(?:[-'][^\W\d_]+)*")
 _ELISION = re.compile(r"(?:[ldjmnstc]|qu|jusqu|lorsqu|puisqu|quoiqu|presqu)'", re.IGNORECASE)
+_ABBREVIATED = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|St|Ste|MM?|[A-HJ-Z])\.\s+$")
+_ROMAN_WORD = re.compile(r"[IVXLCDM]+(?:e|er|ers|re|ème|ᵉ|ᵉʳ)?")
 _STARTS = re.compile(r"(?:^|[.!?…:;]\s+|[«“\"(]\s*|\s[-–—]\s*)$")
 _SPELLED_YEARS = range(1000, 2031)
 
@@ -110,9 +112,10 @@ def names_in(text: str) -> list[str]:
         elided = _ELISION.match(word)
         core = word[elided.end() :] if elided else word
         core = re.sub(r"'(?:s|m|d|ll|re|ve|t)?$", "", core)
-        if not core[:1].isupper() or len(core) < 2 or roman(core) is not None or _names_nothing(core):
+        if not core[:1].isupper() or len(core) < 2 or _ROMAN_WORD.fullmatch(core) or _names_nothing(core):
             continue
-        is_start = not elided and _STARTS.search(plain[: match.start()])
+        before = plain[: match.start()]
+        is_start = not elided and _STARTS.search(before) and not _ABBREVIATED.search(before)
         if not is_start or folded(core) in FIRST_NAMES:
             found += [part for part in core.split("-") if part[:1].isupper() and len(part) > 1]
     return found

@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from steps.options import Language
 from steps.script_text import folded
 
-SAME_START_WORDS = 5
+SAME_START_WORDS = 4
 """Hooks whose first so many words agree are the same, whatever follows."""
 
 _SAME_SHARE = 0.8  # of all words, in order

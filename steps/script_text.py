@@ -43,7 +43,7 @@ def tidy(text: str, language: Language) -> str:
     plain = re.sub(r"\s+", " ", plain.replace("\u00ad", "").replace("\u200b", "")).strip()
     plain = re.sub(r"\s+([,.…])", r"\1", plain)
     if language == "fr":
-        plain = re.sub(r"[\"“]([^\"“”]*)[\"”]", r"«\1»", plain)
+        plain = re.sub(r"\"([^\"]*)\"", r"«\1»", plain).replace("“", "«").replace("”", "»")
         plain = re.sub(r"\s*([;!?»])", rf"{_GAP}\1", plain)
         plain = re.sub(r"\s*:(?=\s|$)", f"{_GAP}:", plain)
         plain = re.sub(r"«\s*", f"«{_GAP}", plain)

@@ -12,8 +12,9 @@ from senses_server import Reply, Scripted, embedded, errs, says, scripted
 
 from steps.base import Context, Made, Result, Subject
 from steps.errors import BadOutput, InvalidInput, ResourceMissing, ServiceRefused, ServiceUnavailable
-from steps.options import LlmEndpoint, LlmOptions, ScriptOptions, StepOptions
+from steps.options import LlmEndpoint, LlmOptions, Past, ScriptOptions, StepOptions, TalkOptions
 from steps.script import Script
+from steps.speakable import speakable
 from zim.writer import Article, write_archive
 
 
@@ -70,10 +71,12 @@ def write(
     zim: Any = None,
     seed: int = 5,
     title: str = "The Lady in Green",
+    told: dict[str, Any] | None = None,
     **options: int,
 ) -> Result:
     endpoint = LlmEndpoint(url=url, timeout_s=10, patience_s=0)
-    told = StepOptions(
+    step_options = StepOptions(
+        **(told or {}),
         llm=LlmOptions(text=endpoint, vision=endpoint),
         zim=zim or {},
         script=ScriptOptions(**({"min_words": 10} | options)),
@@ -81,7 +84,7 @@ def write(
     subject = Subject(1, title, Path("x.png"), artist="Agnes Holt", year=1880)
     work.mkdir(exist_ok=True)
     made = {"prepare": Made({}, {"sex": "female"})}
-    return Script().run(Context(subject, language, seed=seed, work=work, made=made, options=told))
+    return Script().run(Context(subject, language, seed=seed, work=work, made=made, options=step_options))
 
 
 def asked(model: Scripted, number: int) -> str:
@@ -212,3 +215,68 @@ def test_a_language_that_is_not_spoken_is_refused(tmp_path):
     """A variant comes from the settings; a wrong one must not reach the model."""
     with pytest.raises(InvalidInput, match="'de'"):
         write(tmp_path / "w", "http://127.0.0.1:9/v1", language="de")
+
+
+def test_a_script_says_what_made_it(tmp_path, archives):
+    """Prompt, model and seed: a good one can be made again, a bad one understood."""
+    with scripted(says(GOOD | {"mood": "proud"}, model="qwen")) as model:
+        done = write(tmp_path / "w", model.url, zim=archives, seed=77)
+        assert "script_system" not in asked(model, 0)
+    assert (done.data["mood"], done.data["model"], done.data["seed"]) == ("proud", "qwen", 77)
+    assert done.data["prompt_version"].count("+") == 1
+    assert done.data["hook"] == "Come closer, I don't bite."
+
+
+def test_an_owners_prompt_is_used(tmp_path, archives):
+    """And one that lost its data is refused by name, before the model is asked."""
+    (tmp_path / "script_user.txt").write_text("In $language_name, darling: $data", "utf-8")
+    with scripted(says(GOOD)) as model:
+        done = write(tmp_path / "w", model.url, zim=archives, told={"prompts_dir": tmp_path})
+        assert asked(model, 0).startswith("In English, darling: {")
+        assert "+own-" in done.data["prompt_version"]
+        (tmp_path / "script_user.txt").write_text("In $language_name, darling", "utf-8")
+        with pytest.raises(ResourceMissing, match=r"lacks \$data"):
+            write(tmp_path / "v", model.url, zim=archives, told={"prompts_dir": tmp_path})
+        assert len(model.asked) == 1
+
+
+def test_no_hook_of_an_earlier_night_comes_again(tmp_path, archives):
+    """The model sees what is used up; what it writes all the same goes back, and in the end without that sentence."""
+    past = Past(hooks={"en": ("Come closer, I don't have teeth.",), "fr": ("Venez.",)}, items=(1,))
+    with scripted(says(GOOD)) as model:
+        done = write(tmp_path / "w", model.url, zim=archives, told={"past": past})
+        assert "I don't have teeth" in asked(model, 0)
+        assert "Venez" not in asked(model, 0)
+        assert "a recent script begins like that" in asked(model, 1)
+    assert done.data["hook"] == "Agnes Holt painted me in 1880, and I let her."
+    with scripted(says(GOOD)) as model:
+        free = write(tmp_path / "v", model.url, zim=archives, told={"past": past}, hooks_remembered=0)
+        assert free.data["tries"] == 1
+
+
+def test_a_script_is_no_longer_than_its_voice_has_time(tmp_path, archives):
+    """By the seconds that this voice has taken for a word before."""
+    slow = {"voice_pace": {"en/Serena": 3.0}, "talk": TalkOptions(max_s=90)}
+    with scripted(says(GOOD)) as model:
+        with pytest.raises(BadOutput, match="at most 27"):
+            write(tmp_path / "w", model.url, zim=archives, told=slow, tries=1)
+        assert json.loads(asked(model, 0).split("<<<DATA")[1].split("DATA>>>")[0])["max_words"] == 27
+
+
+def test_a_model_that_obeys_an_article_is_not_believed(tmp_path, archives):
+    """What it was told to say is in another language, claims a name, or is no script: the rules turn it down."""
+    banana = {"sentences": [{"text": "Banana.", "facts": [1]}] * 3}
+    with scripted(says(banana)) as model:
+        with pytest.raises(BadOutput):
+            write(tmp_path / "w", model.url, zim=archives)
+        assert "Ignore the above" not in asked(model, 0)
+
+
+def test_typography_survives_to_what_is_heard_and_shown(tmp_path, preview):
+    """A title full of quotes, percent signs and French spaces."""
+    title = "L’Été à 50\u202f% : « oui »"
+    for seed in range(4):
+        done = write(tmp_path / str(seed), preview, language="fr", title=title, seed=seed)
+        said = speakable(done.data["text"], "fr")
+        assert said.written == done.data["text"]
+        assert not any(c.isdigit() or c in '«»%"' for c in said.spoken)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from steps.base import Subject
 from steps.options import ScriptOptions
 from steps.script_text import count_words, is_in_language, tidy
+from steps.speakable import speakable
 from steps.writing import DraftSentence, Rules, ScriptDraft, rules_for, without
 
 SUBJECT = Subject(1, "La Dame en vert", Path("x.png"), artist="Léonard Holt", year=1503, sitter="Lisa Brun")
@@ -146,4 +149,44 @@ def test_text_is_tidied_per_language():
     )
     assert tidy("It’s 10:30 , you\nknow !", "en") == "It's 10:30, you know !"
     assert tidy("À 10:30, l\u00adà.", "fr") == "À 10:30, là."
+    assert tidy('Il dit "non" à 20 % et 1 000 000 €', "fr") == (
+        "Il dit «\u00a0non\u00a0» à 20\u00a0% et 1\u00a0000\u00a0000\u00a0€"
+    )
     assert count_words("Oui\u00a0! C'est « moi » — 1503.") == 4
+
+
+@given(st.text(alphabet="abé 10%€«»\"'“”!?;:,.\u00a0\u202f-–", max_size=40), st.sampled_from(["fr", "en"]))
+@settings(max_examples=150, deadline=None)
+def test_tidying_twice_changes_nothing(text, language):
+    """The text goes through it more than once on its way to captions and metadata."""
+    once = tidy(text, language)
+    assert tidy(once, language) == once
+
+
+def test_a_script_full_of_quotes_and_percent_signs_survives_to_speech_and_captions():
+    """What is heard has words for all of it, what is shown is what was written."""
+    text = tidy('"50 %" ? « Non » : 1 200 € ; l’Été à 100 % !', "fr")
+    said = speakable(text, "fr")
+    assert said.written == text
+    assert said.spoken == "cinquante pour cent? Non: mille deux cents euros; l'Été à cent pour cent!"
+
+
+def test_a_hook_of_a_recent_script_is_used_up():
+    """Also with another name in it; removing the sentence is enough to heal it."""
+    heard = "Approchez, je ne mords jamais personne !"
+    used = rules_for(SUBJECT, "fr", facts=FACTS, local={}, options=ScriptOptions(min_words=5), hooks=[heard])
+    again = draft("Approchez, je ne mords pas, moi.", *[(one.text, one.facts) for one in GOOD.sentences[1:]])
+    broken = used.check(again)
+    assert [one.sentence for one in broken] == [0]
+    assert "a recent script begins like that" in broken[0].reason
+    rest = without(again, broken)
+    assert rest is not None
+    assert used.check(rest) == []
+    assert used.check(GOOD) != []
+    fresh = draft("Mon nez me gratte.", *[(one.text, one.facts) for one in GOOD.sentences[1:]])
+    assert used.check(fresh) == []
+
+
+def test_nothing_is_said_twice():
+    """Small models repeat themselves."""
+    assert "said before" in reasons("Je vous vois bien d'ici.", "Je vous vois bien d'ici.")
