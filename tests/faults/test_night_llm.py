@@ -34,10 +34,11 @@ def misbehave(url: str, *faults: dict[str, Any]) -> None:
     requests.post(route, json=list(faults), timeout=5).raise_for_status()
 
 
-def world(folder: Path, url: str, *, paintings: int, concurrency: int = 8, llm: dict[str, Any] | None = None) -> World:
+def world(folder: Path, url: str, *, paintings: int, concurrency: int = 8, **llm: Any) -> World:
     """Return a home whose nights write scripts and nothing else."""
     text = {"url": url, "concurrency": concurrency, "timeout_s": 60, "patience_s": 20}
-    made = World(folder, KNOWN, paintings=paintings, llm={"text": text, "vision": NOBODY, **(llm or {})}, retry=RETRY)
+    models = {"text": text, "vision": NOBODY, **llm}
+    made = World(folder, KNOWN, paintings=paintings, llm=models, retry=RETRY)
     made.steps = (*made.steps, Script())
     return made
 
@@ -77,10 +78,12 @@ def test_each_item_fares_for_itself(tmp_path, model):
         assert reason in said
 
 
-def test_a_night_that_has_spent_its_tokens_stops_asking_and_loses_nothing(tmp_path, model):
+@pytest.mark.parametrize("overlap", [False, True])
+def test_a_night_that_has_spent_its_tokens_stops_asking_and_loses_nothing(tmp_path, model, overlap):
     """What is left waits for the next night; the reason names the setting."""
     misbehave(model)
-    night = world(tmp_path, model, paintings=8, concurrency=1, llm={"tokens_per_night": 1000})
+    night = world(tmp_path, model, paintings=8, concurrency=1, tokens_per_night=1000)
+    night.settings = night.settings.model_copy(update={"overlap": overlap})
     result = night.run()
     assert "llm.tokens_per_night" in result.stopped_steps["script"]
     states = set(night.states().values())
