@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 
 from orchestrator import reference_errors, reference_workflows
 from orchestrator.card_settings import StartSettings
+from orchestrator.server_settings import InsideSettings, ServerSettings
 from orchestrator.settings import InstanceSettings, RestartSettings, Settings, StepSettings
 from steps.final_options import VersionOptions
 
@@ -81,7 +82,9 @@ def page() -> str:
             kind = ", ".join(part for part in (key.kind, key.limits) if part)
             lines.append(f"| `{name}` | {default} | {kind} | {key.description} |")
     lines += ["", "## An instance", "", *_table(InstanceSettings), "", "## `restart` of an instance", ""]
-    lines += [*_table(RestartSettings), "", "## `start` of an instance", "", *_table(StartSettings), "", *_examples()]
+    lines += [*_table(RestartSettings), "", "## `start` of an instance", "", *_table(StartSettings), ""]
+    lines += ["## A server", "", *_table(ServerSettings), "", "## `inside` of a server", "", *_table(InsideSettings)]
+    lines += ["", *_examples()]
     lines += ["", "## A version under `final.versions`", "", *_table(VersionOptions), "", *_VERSIONS_EXAMPLE]
     lines += ["", "## A step under `steps`", "", *_table(StepSettings), "", *_STEPS_EXAMPLE]
     return "\n".join(lines) + "\n"

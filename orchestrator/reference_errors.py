@@ -50,6 +50,11 @@ SYMPTOMS: tuple[tuple[str, str, Remedy | None], ...] = (
         "the reason names node and field; the other items would be refused as well",
         Remedy.STOP_STEP,
     ),
+    (
+        "the memory of a card that language models use as well is held",
+        "who holds it is restarted, or ended, before the step; if that does not help, the reason says who it is",
+        Remedy.STOP_STEP,
+    ),
     ("out of memory", "", Remedy.FREE_AND_RETRY),
     ("the CUDA context is broken", "", Remedy.RESTART_AND_RETRY),
     ("no progress for longer than ever before (see below)", "", Remedy.INTERRUPT_AND_RETRY),

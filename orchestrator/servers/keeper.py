@@ -128,6 +128,7 @@ def _end_all() -> None:
     """End the server and everything that it has started: ask, then insist."""
     for number, patience_s in ((signal.SIGTERM, STOP_PATIENCE_S), (signal.SIGKILL, KILL_PATIENCE_S)):
         _signal(descendants(os.getpid()), number)
+        _signal(descendants(os.getpid()), signal.SIGCONT)  # one that was stopped hears nothing else
         until = time.monotonic() + patience_s
         while time.monotonic() < until:
             _collect()

@@ -35,13 +35,14 @@ class Line:
     clock: Clock
     stop: threading.Event  # when set, nothing is waited for
 
-    def ask(self, method: str, path: str, *, body: Any = None, timeout_s: float = ASK_S) -> requests.Response:
-        """Send a request. Blocks.
+    def ask(self, method: str, path: str, *, body: Any = None, timeout_s: float = 0.0) -> requests.Response:
+        """Send a request. Blocks, without a limit of its own for as long as a question about the state may take.
 
         Raises:
             ServerError: nobody answers, or not in time.
         """
         key = self.settings.api_key
+        timeout_s = timeout_s or ASK_S
         try:
             with requests.Session() as session:
                 session.trust_env = False  # a proxy of the environment has no business between us and our own server

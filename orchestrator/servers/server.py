@@ -16,6 +16,9 @@ from orchestrator.servers.errors import CannotRest, ServerBroken, ServerError
 from orchestrator.servers.manners import Line, manners_of
 from orchestrator.servers.process import KeptChild
 
+HANGS_AFTER_S = 30.0
+"""Seconds after which one of ours that ran and does not answer is started again."""
+
 
 class Stage(StrEnum):
     """What a server is, as far as we know."""
@@ -122,11 +125,14 @@ class ManagedServer:
         """
         with self._changing:
             self._require_life()
-            if self._is_resting():
-                self._manners.wake(self._line)
-                self._log.info("server.awake", server=self.name)
-            self._line.wait_for("healthy", self._line.is_healthy, self.settings.ready_timeout_s)
-            self._note(Stage.AWAKE)
+            try:
+                self._rouse()
+            except ServerError as error:
+                if self._body is None or self._line.stop.is_set():
+                    raise
+                self._log.warning("server.down", server=self.name, message=str(error))
+                self._start_again(self._body)  # it hangs, or died at this moment
+                self._rouse()
 
     def rest(self) -> None:
         """Have it give its cards' memory back, by whatever way it has. Blocks.
@@ -188,6 +194,16 @@ class ManagedServer:
                 except ServerError as error:
                     self._log.warning("server.down", server=self.name, message=str(error))
 
+    def _rouse(self) -> None:
+        """Wake what runs, and make sure that it is well."""
+        if self._is_resting():
+            self._manners.wake(self._line)
+            self._log.info("server.awake", server=self.name)
+        # One of ours has answered when it was started; what somebody else starts may be on its way.
+        patience_s = self.settings.ready_timeout_s if self._body is None else HANGS_AFTER_S
+        self._line.wait_for("healthy", self._line.is_healthy, patience_s)
+        self._note(Stage.AWAKE)
+
     def _is_resting(self) -> bool:
         """Ask it, or remember."""
         told = self._manners.is_resting(self._line)
@@ -203,34 +219,39 @@ class ManagedServer:
             return
         if self.broken:
             raise ServerBroken(self.broken, server=self.name)
-        has_died = self.stage in (Stage.AWAKE, Stage.RESTING)
-        if has_died:
+        if self.stage in (Stage.AWAKE, Stage.RESTING):
             self._log.warning("server.died", server=self.name, log=str(body.log_path))
-        problem = ""
-        while True:
-            if has_died:
-                if self._restarts >= self.settings.max_restarts:
-                    self.broken = f"{self.name} was started {self._restarts + 1} times tonight and does not stay up" + (
-                        f": {problem}" if problem else f"; see {body.log_path}"
-                    )
-                    self._note(Stage.ENDED)
-                    self._log.error("server.broken", server=self.name, reason=self.broken)
-                    raise ServerBroken(self.broken, server=self.name)
-                self._restarts += 1
+            self._start_again(body)
+            return
+        try:
+            body.start()
+        except NotReadyError as error:  # it has never been up tonight: it would not be the next time either
+            raise ServerError(str(error), server=self.name) from error
+        self._note_start(body)
+
+    def _start_again(self, body: Body) -> None:
+        """Start it until it is up, as often as that may be tried in a night."""
+        problem = f"see {body.log_path}"
+        while self._restarts < self.settings.max_restarts and not self._line.stop.is_set():
+            self._restarts += 1
             try:
-                if has_died:
-                    body.restart()
-                else:
-                    body.start()
+                body.restart()
             except NotReadyError as error:
-                problem, has_died = str(error), True
-                if self._line.stop.is_set():
-                    raise ServerError(problem, server=self.name) from error
+                problem = str(error)
                 self._log.warning("server.down", server=self.name, message=problem)
             else:
-                self._note(Stage.AWAKE)
-                self._log.info("server.started", server=self.name, url=self._line.url, log=str(body.log_path))
+                self._note_start(body)
                 return
+        self._note(Stage.ENDED)
+        if self._line.stop.is_set():
+            raise ServerError(problem, server=self.name)
+        self.broken = f"{self.name} was started {self._restarts + 1} times tonight and does not stay up: {problem}"
+        self._log.error("server.broken", server=self.name, reason=self.broken)
+        raise ServerBroken(self.broken, server=self.name)
+
+    def _note_start(self, body: Body) -> None:
+        self._note(Stage.AWAKE)
+        self._log.info("server.started", server=self.name, url=self._line.url, log=str(body.log_path))
 
     def _note(self, stage: Stage) -> None:
         self.stage = stage

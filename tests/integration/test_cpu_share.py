@@ -161,8 +161,7 @@ def test_work_inside_this_process_has_a_limit_that_grows_with_the_media(tmp_path
     with workload.watched(workload.Watch(factor=1e-9)):
         limit = workload.Limit("the speech model", 600)
         with pytest.raises(ProgramTimedOut, match="the speech model"):
-            while True:
-                limit.check()
+            wait_until(lambda: bool(limit.check()))
     workload.Limit("the speech model", 600).check()
 
 

@@ -24,8 +24,8 @@ from servers_world import (
     wait_until,
 )
 
-from orchestrator.servers import keeper
-from orchestrator.servers.errors import CannotRest, ServerBroken
+from orchestrator.servers import keeper, manners
+from orchestrator.servers.errors import CannotRest, ServerBroken, ServerError
 from orchestrator.servers.server import ManagedServer, Stage
 
 
@@ -40,6 +40,12 @@ def made(tmp_path: Path) -> Iterator[list[ManagedServer]]:
 
 def family(server: ManagedServer) -> set[int]:
     return {server.pid, *keeper.descendants(server.pid)}
+
+
+def kill_all(processes: set[int]) -> None:
+    for pid in processes:
+        os.kill(pid, signal.SIGKILL)
+    assert wait_until(lambda: not any(is_alive(pid) for pid in processes))
 
 
 def logged(root: Path, event: str) -> list[dict[str, object]]:
@@ -93,9 +99,7 @@ def test_a_server_that_dies_is_started_again_so_often_and_no_more(tmp_path, made
     made.append(server)
     server.wake()
     for expected in (True, False):
-        for pid in family(server):
-            os.kill(pid, signal.SIGKILL)
-        assert wait_until(lambda: not server.is_awake())
+        kill_all(family(server))
         server.look_after()
         assert server.is_awake() is expected
     with pytest.raises(ServerBroken, match="does not stay up"):
@@ -103,12 +107,25 @@ def test_a_server_that_dies_is_started_again_so_often_and_no_more(tmp_path, made
     assert len(logged(tmp_path / "home", "server.died")) == 2
 
 
+def test_a_server_that_hangs_is_started_again(tmp_path, made, monkeypatch):
+    """It holds the port and answers nobody: no crash would ever tell."""
+    monkeypatch.setattr(manners, "ASK_S", 0.5)
+    server = managed(server_settings(), tmp_path / "home")
+    made.append(server)
+    server.wake()
+    process = max(family(server))
+    os.kill(process, signal.SIGSTOP)
+    server.wake()
+    assert server.is_awake()
+    assert not is_alive(process)
+
+
 def test_a_command_that_ends_at_once_says_why(tmp_path, made):
     """What the owner needs stands in the server's own last words."""
     command = [sys.executable, "-c", "raise SystemExit('no such model: {port}')"]
-    server = managed(server_settings(command=command, max_restarts=0), tmp_path / "home")
+    server = managed(server_settings(command=command), tmp_path / "home")
     made.append(server)
-    with pytest.raises(ServerBroken, match="no such model"):
+    with pytest.raises(ServerError, match=r"(?s)exit code 1; the end of .*no such model"):
         server.wake()
 
 

@@ -10,11 +10,13 @@ import os
 import signal
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from orchestrator.embedded.pretend_vram import PretendCard
 
 CARD = PretendCard.from_environment()
-STATE = {"sleeping": False, "asked": 0}
+DIED = Path("died-once")
+STATE = {"sleeping": False}
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -41,8 +43,8 @@ class Handler(BaseHTTPRequestHandler):
                 CARD.hold()
             self.say({})
         elif self.path.endswith("/chat/completions"):
-            STATE["asked"] += 1
-            if "dies" in sys.argv and STATE["asked"] == 2:
+            if "dies" in sys.argv and not DIED.exists():
+                DIED.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             self.say({"choices": []}, status=503 if STATE["sleeping"] else 200)
         else:
