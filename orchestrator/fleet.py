@@ -95,7 +95,8 @@ class Fleet:
         options = self.servers.filled(self._settings.llm)
         if self._llm_child is None:
             return options
-        given = {"url": self._llm_child.address}
+        # No patience with our own: when it has died, it is started again after the first try that fails.
+        given = {"url": self._llm_child.address, "patience_s": 0.0}
         return options.model_copy(
             update={
                 "text": options.text if options.text.url else options.text.model_copy(update=given),

@@ -32,7 +32,7 @@ night:
 
 # Any OpenAI-compatible server; without one, the embedded writer:
 # llm:
-#   text:   {url: "http://127.0.0.1:8000/v1", model: Qwen3.6-27B-FP8, concurrency: 8}
+#   text:   {url: "http://127.0.0.1:8000/v1", model: Qwen3.6-27B-FP8, concurrency: 16}
 #   vision: {url: "http://127.0.0.1:8000/v1", model: Qwen3.6-27B-FP8}
 """
 
