@@ -21,6 +21,7 @@ from orchestrator.report.figures import VIDEO_STEP, NightFigures, Share, night_f
 from orchestrator.report.history import items_as_left, verdicts_about
 from orchestrator.report.instances import instance_stories, plain_stories, restarts_grid
 from orchestrator.report.tables import Grid, grids, rejection_rates
+from orchestrator.sources import Told, told_by
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ def _cards(
                 thumbnail=thumbnail,
                 thumbnail_link=None if thumbnail is None else _relative_link(thumbnail, folder),
                 length_s=float(length) if isinstance(length, int | float) else None,
+                told=told_by(script.data) if (script := facts.get(("script", language))) is not None else Told(),
             )
 
 

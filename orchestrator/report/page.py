@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from urllib.parse import quote
@@ -14,6 +14,7 @@ from orchestrator.report.figures import NightFigures
 from orchestrator.report.style import STYLE
 from orchestrator.report.tables import LONGEST_TITLE, Grid
 from orchestrator.report.words import efficiency_words, headline, key_figures, minutes, outcome_words
+from orchestrator.sources import Told
 from orchestrator.wording import one_line
 
 THUMBNAIL_WIDTH_PX = 180
@@ -31,6 +32,7 @@ class VideoCard:
     thumbnail: Path | None
     thumbnail_link: str | None  # like `link`
     length_s: float | None
+    told: Told = field(default_factory=Told)
 
 
 def render(night: NightFigures, tables: Sequence[Grid], videos: Sequence[VideoCard]) -> str:
@@ -63,7 +65,26 @@ def _videos(videos: Sequence[VideoCard]) -> str:
             f'<li><a href="{escape(quote(video.link))}">{_picture(video, inside=number < MOST_THUMBNAILS)}'
             f'<span dir="auto">{title}</span></a><small>{escape(video.language.upper())}{length}</small></li>'
         )
-    return '<h2>Videos</h2>\n<ul class="videos">' + "\n".join(cards) + "</ul>"
+    return '<h2>Videos</h2>\n<ul class="videos">' + "\n".join(cards) + "</ul>" + _scripts(videos)
+
+
+def _scripts(videos: Sequence[VideoCard]) -> str:
+    """Return what each video says, with the article and paragraph that each sentence rests on."""
+    parts = []
+    for video in videos:
+        if not video.told.sentences:
+            continue
+        title = escape(one_line(video.title, longest=LONGEST_TITLE))
+        said = escape(one_line(video.told.marked, longest=4000))
+        sources = "".join(
+            f"<li>{escape(one_line(source.place))}<br><q>{escape(one_line(source.text, longest=600))}</q></li>"
+            for source in video.told.sources
+        )
+        parts.append(
+            f'<details><summary dir="auto">{title} <small>{escape(video.language.upper())}</small></summary>'
+            f'<p dir="auto">{said}</p>' + (f'<ol dir="auto">{sources}</ol>' if sources else "") + "</details>"
+        )
+    return '\n<h2>What they say</h2>\n<div class="scripts">' + "\n".join(parts) + "</div>" if parts else ""
 
 
 def _picture(video: VideoCard, *, inside: bool) -> str:

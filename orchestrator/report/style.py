@@ -39,6 +39,9 @@ i.cpu, .key.cpu { background: var(--cpu); }
 .legend span { white-space: nowrap; margin-right: .9rem; }
 .key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .35em; }
 .wide { overflow-x: auto; }
+.scripts summary { cursor: pointer; padding: .25rem 0; }
+.scripts p, .scripts ol { margin: .3rem 0 .8rem 1.1rem; max-width: 44rem; }
+.scripts q { color: var(--soft); }
 table { border-collapse: collapse; width: 100%; font-size: .92rem; }
 th, td { text-align: left; padding: .35rem .8rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th:last-child, td:last-child { padding-right: 0; }

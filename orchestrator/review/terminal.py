@@ -93,7 +93,9 @@ def _show(console: Console, video: Waiting, place: str) -> None:
     console.print(str(video.video), highlight=False, soft_wrap=True, markup=False)
     for name, path in video.own_files.items():
         console.print(f"  {name}: {path}", **_PLAIN)
-    console.print(one_line(video.script), highlight=False, markup=False, style="italic")
+    console.print(one_line(video.told.marked or video.script), highlight=False, markup=False, style="italic")
+    for number, source in enumerate(video.told.sources, 1):
+        console.print(one_line(f"[{number}] {source.place}: {source.text}"), highlight=False, markup=False, style="dim")
     failed = [check for check in video.checks if not check.get("passed", True)]
     length = video.facts.get("duration_s")
     facts = [f"{length:.1f} s"] if isinstance(length, int | float) else []

@@ -13,6 +13,7 @@ from db.store import Store
 from db.views import ItemView
 from orchestrator.home import Home
 from orchestrator.review.pool import PoolFile, put_into_pool, take_out_of_pool
+from orchestrator.sources import Told, told_by
 from orchestrator.verdicts import SentBack, send_back
 from steps.base import Step
 from steps.registry import NEEDS, default_steps
@@ -40,6 +41,7 @@ class Waiting:
     checks: Sequence[Mapping[str, Any]]  # of all its steps, in their order
     facts: Mapping[str, Any]  # what the last step measured
     own_files: Mapping[str, Path] = field(default_factory=dict)  # "STEP.NAME" -> what the user's own steps made
+    told: Told = field(default_factory=Told)  # the script's sentences, and what each rests on
 
     @property
     def video(self) -> Path:
@@ -64,6 +66,7 @@ class Waiting:
             "files": {name: str(file.path) for name, file in self.files.items()},
             "own_files": {name: str(path) for name, path in self.own_files.items()},
             "script": self.script,
+            "sentences": self.told.as_json(),
             "checks": [dict(check) for check in self.checks],
             "facts": dict(self.facts),
         }
@@ -112,6 +115,7 @@ def waiting_video(store: Store, home: Home, item_id: int, language: str) -> Wait
         ],
         last.data,
         {f"{step}.{name}": home.artifacts / row.path for (step, name), row in rows.items() if step not in NEEDS},
+        told_by(script.data) if script is not None else Told(),
     )
 
 
