@@ -21,10 +21,14 @@ MEASURES = {
     "status_s": "benchmarks.state",
     "moves_per_s": "benchmarks.state",
     "catalogue_30000_s": "benchmarks.state",
+    "caption_error_en_s": "benchmarks.captions",
+    "caption_error_fr_s": "benchmarks.captions",
     "zim_first_article_ms": "benchmarks.zim_articles",
     "zim_cold_article_ms": "benchmarks.zim_articles",
     "zim_right_article_ratio": "benchmarks.zim_articles",
     "zim_wrong_articles": "benchmarks.zim_articles",
+    "vision_accuracy": "benchmarks.vision",
+    "vision_ms": "benchmarks.vision",
 }
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from steps.base import Check
 from steps.external.nudity import Exposed
 from steps.measuring import Measured, MeasuredFace, is_clear, measure
 from steps.options import PrepareOptions
+from steps.seeing_options import Facing
 from steps.sight import Seen
 
 __all__ = ["Exposed", "Finding", "Measured", "MeasuredFace", "Seen", "Verdict", "decide", "is_clear", "measure"]
@@ -172,7 +173,7 @@ def _by_sight(seen: Seen, options: PrepareOptions) -> Iterator[Finding]:
         "vision.facing",
         "vision",
         seen.facing,
-        " or ".join(options.facings),
+        _facings_words(options.facings),
         f"The vision model sees the head as {_words(seen.facing)}, and {_listed(options.facings)} is accepted.",
         passed=seen.facing in options.facings,
         setting="prepare.facings",
@@ -282,6 +283,11 @@ def _disagreements_on_face(
     sharp = main.sharpness / max(options.min_sharpness, 1e-6)
     if (sharp > _SHARP_TIMES and seen.blur > options.max_blur) or (sharp < 1 and seen.blur < options.max_blur / 3):
         yield f"blur: sharpness {main.sharpness:.0f} measured, blur {seen.blur:g} by the vision model"
+
+
+def _facings_words(accepted: Sequence[str]) -> str:
+    refused = [_words(name) for name in get_args(Facing) if name not in accepted]
+    return f"not {' or '.join(refused)}" if refused else "any"
 
 
 def _words(name: str) -> str:

@@ -81,14 +81,15 @@ def measure(faces: Faces, image_bgr: Image, options: PrepareOptions, *, enlarged
     main = _main(faces, image_bgr, without_doubles(candidates), options)
     if main is None:
         return Measured(None, (), share=0.0, persons=0, face_px=0)
-    share = main.face.w / shortest
+    share, face_px = main.face.w / shortest, round(main.face.w * enlarged)
+    may_pass = share >= options.min_face_share and face_px >= options.min_face_px
     others = _others(faces, image_bgr, candidates, main=main, options=options)
-    if not others and is_clear(main, options) and share >= options.min_face_share:
+    if not others and may_pass and is_clear(main, options) and main.sharpness >= options.min_sharpness:
         for parts in _further(options.other_face_share * main.face.w / longest):
             candidates += faces.find_in_tiles(image_bgr, CANDIDATE_SCORE, parts=parts)
         others = _others(faces, image_bgr, candidates, main=main, options=options)
     persons = (1 if is_clear(main, options) else 0) + len(others)
-    return Measured(main, others, share=share, persons=persons, face_px=round(main.face.w * enlarged))
+    return Measured(main, others, share=share, persons=persons, face_px=face_px)
 
 
 def is_clear(one: MeasuredFace, options: PrepareOptions) -> bool:

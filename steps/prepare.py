@@ -17,6 +17,7 @@ from PIL import Image
 
 from steps import judging, prompts, sight
 from steps.base import Check, Context, LocalStep, Result
+from steps.errors import ResourceMissing
 from steps.external.faces import Faces
 from steps.external.llm_budget import purse_of
 from steps.external.nudity import Exposed, second_opinion
@@ -58,7 +59,7 @@ class Prepare(LocalStep):
 
         Raises:
             InvalidInput: the file is gone or may not be read.
-            ResourceMissing: the face models are absent or damaged.
+            ResourceMissing: the face models are absent or damaged, or the second opinion that is wanted is.
             ServiceUnavailable, ServiceRefused, BadOutput: the vision model did not answer properly.
         """
         options = context.options
@@ -85,6 +86,8 @@ class Prepare(LocalStep):
                 checks=(unusable.check,),
                 turned_down=(unusable.sentence,),
             )
+        if judged.exposed is not None and judged.exposed.is_missing:
+            raise ResourceMissing(judged.exposed.failed or "")  # for all: the paintings wait, none is used up
         assert judged.seen is not None
         verdict, measured, picture = judged.verdict, judged.measured, judged.intake.picture
         data = {"verdict": _verdict_data(judged), "sex": judged.seen.sex, "age": judged.seen.age}

@@ -21,7 +21,7 @@ _PICTURE_W, _PICTURE_H = 200, 300
 _ROW_H, _LINE_H = 23, 24
 _PAPER, _CARD, _INK, _SOFT, _LINE = "#f6f1e6", "#fffdf8", "#2a241c", "#7d7263", "#e2d9c8"
 _GOLD, _GOOD, _BAD, _NEAR = "#96690f", "#2f8f52", "#c2492d", "#f0dfb4"
-_BAR_X, _BAR_W = 172, 190
+_BAR_X, _BAR_W = 168, 160
 _MOST_LINES = 11  # beside the picture
 
 
@@ -41,21 +41,29 @@ def as_png(sheet: Image.Image) -> bytes:
 def _sheet(
     trial: Trial, group: Sequence[Tried], changed: Mapping[str, tuple[Any, Any]], *, page: tuple[int, int]
 ) -> Image.Image:
-    rows = [group[start : start + COLUMNS] for start in range(0, len(group), COLUMNS)]
-    heights = [max(_height(one) for one in row) for row in rows]
     head = _head_lines(trial, changed, page)
     top = EDGE + 58 + len(head) * 28 + 16
-    size = (2 * EDGE + COLUMNS * CARD_W + (COLUMNS - 1) * GAP, top + sum(heights) + len(rows) * GAP + EDGE)
+    places, bottom = _places([_height(one) for one in group], top)
+    size = (2 * EDGE + COLUMNS * CARD_W + (COLUMNS - 1) * GAP, bottom + EDGE)
     sheet = Image.new("RGB", size, _PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((EDGE, EDGE), "What step 0 would do", font=_font("Bold", 40), fill=_INK)
     for number, line in enumerate(head):
         draw.text((EDGE, EDGE + 58 + 28 * number), line, font=_font("Regular", 20), fill=_SOFT)
-    for row, height in zip(rows, heights, strict=True):
-        for column, one in enumerate(row):
-            _draw_card(sheet, one, x=EDGE + column * (CARD_W + GAP), y=top, height=height)
-        top += height + GAP
+    for one, (x, y, height) in zip(group, places, strict=True):
+        _draw_card(sheet, one, x=x, y=y, height=height)
     return sheet
+
+
+def _places(heights: Sequence[int], top: int) -> tuple[list[tuple[int, int, int]], int]:
+    """Put each card into the column that is shortest so far. Returns x, y, height of each, and where the last ends."""
+    ends = [top] * COLUMNS
+    places = []
+    for height in heights:
+        column = ends.index(min(ends))
+        places.append((EDGE + column * (CARD_W + GAP), ends[column], height))
+        ends[column] += height + GAP
+    return places, max(ends)
 
 
 def _head_lines(trial: Trial, changed: Mapping[str, tuple[Any, Any]], page: tuple[int, int]) -> list[str]:
@@ -140,11 +148,11 @@ def _draw_bar(draw: ImageDraw.ImageDraw, finding: Finding, x: int, y: int, *, is
         draw.rectangle([start + _BAR_W / 2 - near, middle - 4, start + _BAR_W / 2 + near, middle + 4], fill="#e6cc86")
         draw.line([start + _BAR_W / 2, middle - 6, start + _BAR_W / 2, middle + 6], fill=_SOFT)
         at = start + place * _BAR_W
-        draw.ellipse([at - 6, middle - 6, at + 6, middle + 6], fill=_GOOD if finding.passed else _BAD)
-    value = _fitted(one_line(shown(finding.measured)), 100, size=16)
-    end = x + _BAR_X + _BAR_W + 112
+        draw.bitmap((round(at) - 7, middle - 7), _dot(), fill=_GOOD if finding.passed else _BAD)
+    value = _fitted(one_line(shown(finding.measured)), 86, size=16)
+    end = x + _BAR_X + _BAR_W + 98
     draw.text((end, y), value, font=plain if finding.passed else bold, fill=ink, anchor="ra")
-    draw.text((end + 14, y), _fitted(one_line(finding.expected), 92, size=16), font=plain, fill=_SOFT)
+    draw.text((end + 14, y), _fitted(one_line(finding.expected), 150, size=16), font=plain, fill=_SOFT)
 
 
 def _picture(one: Tried) -> Image.Image:
@@ -181,6 +189,14 @@ def _fitted(text: str, width: int, *, size: int) -> str:
     while text and _font("Bold", size).getlength(text + "…") > width:
         text = text[:-1]
     return text + "…"
+
+
+@functools.cache
+def _dot() -> Image.Image:
+    """Return a round mark of 14 pixels with smooth edges, as a mask."""
+    large = Image.new("L", (56, 56), 0)
+    ImageDraw.Draw(large).ellipse([2, 2, 53, 53], fill=255)
+    return large.resize((14, 14), Image.Resampling.LANCZOS)
 
 
 @functools.cache

@@ -46,7 +46,7 @@ article > img, .blank { width: 100%; max-height: 15rem; object-fit: contain; obj
 .reasons { font-size: .92rem; }
 .tip { font-size: .92rem; color: var(--gold); }
 .bars { grid-column: 1 / -1; font-size: .82rem; border-top: 1px solid var(--line); padding-top: .5rem; }
-.row { display: grid; grid-template-columns: 8.4rem minmax(3rem, 1fr) 6rem 6.2rem; gap: .6rem; align-items: center; }
+.row { display: grid; grid-template-columns: 8rem minmax(3rem, 1fr) 4.6rem 5.6rem; gap: .6rem; align-items: center; }
 .row b { font-weight: 400; text-align: right; font-variant-numeric: tabular-nums; }
 .row small { font-size: 1em; }
 .row.failed span, .row.failed b { color: var(--bad); font-weight: 600; }
@@ -61,7 +61,7 @@ article > img, .blank { width: 100%; max-height: 15rem; object-fit: contain; obj
 .row.failed .bar i { background: var(--bad); }
 @media (max-width: 34rem) {
   article { grid-template-columns: 7rem 1fr; padding: .7rem; }
-  .row { grid-template-columns: 7.4rem minmax(2.5rem, 1fr) 4.4rem 5.2rem; gap: .4rem; font-size: .95em; }
+  .row { grid-template-columns: 7.2rem minmax(2.5rem, 1fr) 4rem 4.6rem; gap: .4rem; font-size: .95em; }
 }
 @media print { input[name=show] + label { display: none; } article { break-inside: avoid; } }
 """

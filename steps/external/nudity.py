@@ -29,7 +29,7 @@ COUNTED = frozenset(
 """Not the exposed face, feet, armpits, belly or a man's breast, which a portrait may show."""
 
 _WORKER = Path(__file__).with_name("nudity_worker.py")
-EXTRA = 'pip install "nightreel[nudity]"'
+_MISSING = 'NudeNet is not installed: run pip install "nightreel[nudity]", or set prepare.nudity_check to off.'
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Exposed:
     score: float  # 0 .. 1: of the surest exposed part
     part: str | None = None  # which one, in plain words
     failed: str | None = None  # why there is no answer
+    is_missing: bool = False  # the detector is not installed, which no other picture will change
 
 
 def second_opinion(picture: Path, *, python: str = sys.executable, timeout_s: float = TIMEOUT_S) -> Exposed:
@@ -60,7 +61,10 @@ def second_opinion(picture: Path, *, python: str = sys.executable, timeout_s: fl
     except DiskFull:
         raise
     except ProgramFailed as error:
-        return Exposed(0.0, failed=_why(error))
+        if "No module named 'nudenet'" in str(error):
+            return Exposed(0.0, failed=_MISSING, is_missing=True)
+        last = (str(error).strip().splitlines() or ["it said nothing"])[-1]
+        return Exposed(0.0, failed=f"it ended badly ({last[:200]}).")
     except (StepError, OSError) as error:
         return Exposed(0.0, failed=f"it could not be started ({error}).")
 
@@ -79,10 +83,3 @@ def _read(stdout: bytes) -> Exposed:
         return Exposed(0.0)
     surest = max(bare, key=lambda name: bare[name])
     return Exposed(bare[surest], part=surest.removesuffix("_EXPOSED").replace("_", " ").lower())
-
-
-def _why(error: ProgramFailed) -> str:
-    if "No module named 'nudenet'" in str(error):
-        return f"NudeNet is not installed; {EXTRA}, or set prepare.nudity_check to off."
-    last = (str(error).strip().splitlines() or ["it said nothing"])[-1]
-    return f"it ended badly ({last[:200]})."
