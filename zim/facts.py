@@ -13,12 +13,9 @@ from zim.extract import OMITTED, Paragraph, Text
 from zim.identity import About, Subject
 from zim.kinds import YEAR, fold
 from zim.names import significant_words
+from zim.sentences import sentences
 
 _SENTENCE_CHARS = (40, 260)
-_SENTENCE_END = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"»”’)])|(?<=[.!?…] »))\s+(?=[A-ZÀ-ÖØ-Þ«\"“])")
-_ABBREVIATED = re.compile(
-    r"(?:\b(?:[A-Z]|M|MM|Mme|Mlle|Dr|Mr|Mrs|Ms|St|Ste|c|ca|v|vol|no|p|pp|fl|b|d|etc|cf|av|apr|J|Jr|Sr|env|éd|ed))\.$"
-)
 _NOT_SPEAKABLE = re.compile(r"[\[\]{}<>|*_=#@\\^~]|https?:|www\.|\bISBN\b|:$|\bcm\b|\bpx\b|×")
 _DANGLING = re.compile(
     r"(however|but|moreover|furthermore|thus|therefore|also|instead|meanwhile|cependant|mais|toutefois|neanmoins|"
@@ -70,17 +67,6 @@ def facts_of(text: Text, subject: Subject, *, article: str, archive: str) -> lis
                 ranked.append((-_worth(sentence, paragraph, place, subject), len(ranked), fact))
     ranked.sort(key=lambda one: one[:2])
     return [fact for _, _, fact in ranked]
-
-
-def sentences(text: str) -> list[str]:
-    """Split a paragraph into sentences; abbreviations and initials do not end one."""
-    parts: list[str] = []
-    for piece in _SENTENCE_END.split(text):
-        if parts and _ABBREVIATED.search(parts[-1]):
-            parts[-1] += " " + piece
-        elif piece.strip():
-            parts.append(piece.strip())
-    return parts
 
 
 def is_speakable(sentence: str) -> bool:

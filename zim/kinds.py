@@ -12,6 +12,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
+from zim.sentences import sentences
+
 Kind = Literal["artist", "person", "artwork", "other"]
 
 DEFINITION_CHARS = 320
@@ -26,7 +28,7 @@ _ARTIST = (
     r"artistes?(?! (?:lyrique|de cirque|de cabaret|de variete|interprete|martial))"
 )
 _ARTWORK = (
-    r"paintings?|portraits?|self-portraits?|frescos?|frescoes|triptychs?|diptychs?|polyptychs?|altarpieces?|"
+    r"paintings?|pictures?|portraits?|self-portraits?|frescos?|frescoes|triptychs?|diptychs?|polyptychs?|altarpieces?|"
     r"murals?|drawings?|etchings?|engravings?|woodcuts?|woodblock|lithographs?|pastels?|watercolou?rs?|"
     r"sculptures?|statues?|busts?|masterpieces?|artworks?|works? of art|oil on \w+|tableaux?|toiles?|peintures?|"
     r"huiles?|autoportraits?|fresques?|triptyques?|diptyques?|polyptyques?|retables?|dessins?|gravures?|estampes?|"
@@ -51,7 +53,8 @@ _PERSON = (
     r"personnalite|personnage historique"
 )
 _OTHER = (
-    r"films?|movies?|telefilm|short film|documentar(?:y|ies)|television|tv|series|episode|sitcom|miniseries|anime|"
+    r"films?|motion pictures?|movies?|telefilm|short film|"
+    r"documentar(?:y|ies)|television|tv|series|episode|sitcom|miniseries|anime|"
     r"manga|novels?|books?|comics?|poems?|plays?|operas?|operettas?|musicals?|ballets?|songs?|singles?|albums?|"
     r"bands?|soundtrack|video game|games?|ships?|frigates?|battleships?|destroyers?|cruisers?|submarines?|"
     r"steamers?|boats?|vessels?|yachts?|ocean liner|locomotives?|aircraft|airline|cars?|town|city|village|"
@@ -103,12 +106,16 @@ def fold(text: str) -> str:
 
 
 def definition(lead: str) -> str:
-    """Return what an article says that its subject is: what follows the first "is" outside brackets, folded."""
-    plain = fold(lead[:2000])
+    """Return what an article says that its subject is: the rest of its sentence after the first "is", folded."""
+    plain = lead[:2000]
     for _ in range(3):
         plain = _BRACKETS.sub(" ", plain)
-    found = _COPULA.search(plain)
-    return plain[found.end() :][:DEFINITION_CHARS] if found else plain[:DEFINITION_CHARS]
+    told = [fold(sentence) for sentence in sentences(plain)[:3]]
+    for sentence in told:
+        found = _COPULA.search(sentence)
+        if found:
+            return sentence[found.end() :][:DEFINITION_CHARS]
+    return told[0][:DEFINITION_CHARS] if told else ""
 
 
 def kind_of(lead: str) -> Kind | None:

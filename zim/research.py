@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 
 from zim.archive import Archive, Library, Page
 from zim.extract import extract
-from zim.facts import Fact, facts_of, sentences
+from zim.facts import Fact, facts_of
 from zim.finding import Considered, Found, find_article
 from zim.identity import About, Subject
 from zim.kinds import YEAR, life_of
+from zim.sentences import sentences
 
 __all__ = ["About", "Considered", "Fact", "Found", "find_article", "investigate", "research", "sentences"]
 

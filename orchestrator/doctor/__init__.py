@@ -12,7 +12,7 @@ from functools import partial
 
 from orchestrator.comfyui.errors import WorkflowError
 from orchestrator.comfyui.workflow import Workflow
-from orchestrator.doctor import machine, services
+from orchestrator.doctor import machine, servers, services
 from orchestrator.doctor.findings import Finding, Grade, Probe, guarded
 from orchestrator.doctor.instances import Examined, compare, examine_instance, steps_nobody_can_do
 from orchestrator.doctor.restarts import restart_way
@@ -33,12 +33,17 @@ def examine(settings: Settings, steps: Sequence[Step] | None = None) -> list[Fin
         steps: The pipeline; the default one if absent.
     """
     workflows, findings = _workflows(default_steps() if steps is None else steps)
-    probes: list[tuple[str, Probe]] = [(probe.__name__, partial(probe, settings)) for probe in machine.ALL]
+    probes: list[tuple[str, Probe]] = [
+        (probe.__name__, partial(probe, settings)) for probe in (*machine.ALL, *servers.ALL)
+    ]
     for language, paths in sorted(settings.zim.items()):
-        state_dir = settings.home / "engines"
-        probes += [(f"ZIM {language}", partial(services.archive, language, path, state_dir)) for path in paths]
+        probes.append((f"ZIM {language}", partial(services.archives, language, paths, settings.home / "engines")))
     for which, endpoint in (("text", settings.llm.text), ("vision", settings.llm.vision)):
-        probes.append((f"LLM {which}", partial(services.language_model, which, endpoint)))
+        server = servers.serving(settings, which)
+        if endpoint.url is not None or server is None:
+            probes.append((f"LLM {which}", partial(services.language_model, which, endpoint)))
+        else:
+            findings.append(Finding(f"LLM {which}", Grade.OK, f"the server {server} ({endpoint.model})"))
     with ThreadPoolExecutor(max_workers=AT_ONCE, thread_name_prefix="doctor") as pool:
         machine_answers = [pool.submit(guarded, name, probe) for name, probe in probes]
         instance_answers = [pool.submit(_instance, one, workflows) for one in settings.comfyui.instances]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from orchestrator.doctor.findings import Finding, Grade
@@ -11,26 +11,32 @@ from steps.options import LlmEndpoint
 ANSWER_S = 10.0
 
 
-def archive(language: str, path: Path, state_dir: Path) -> Iterator[Finding]:
-    """Open a ZIM archive and say what is known of its checksum; only a small one is tested here."""
+def archives(language: str, paths: Sequence[Path], state_dir: Path) -> Iterator[Finding]:
+    """Open the ZIM archives of a language and say what is known of their checksums; only small ones are tested here."""
     from zim.archive import Library
     from zim.errors import ZimError
 
-    library = Library({language: path}, state_dir=state_dir, check_beside=False)
-    try:
-        library.archive(language).close()
-    except ZimError as error:
-        yield Finding(f"ZIM {language}", Grade.PROBLEM, str(error), f"correct zim.{language}, or drop the key")
-        return
-    known = library.checked(path)
-    if known is None:
-        found = f"{path}; its checksum is not tested yet: a night tests it beside its work"
-        yield Finding(f"ZIM {language}", Grade.OK, found, "nightreel zim check tests it now")
-    elif known.whole:
-        yield Finding(f"ZIM {language}", Grade.OK, str(path))
-    else:
-        found = f"{path}: its checksum is wrong; articles that cannot be read are left out"
-        yield Finding(f"ZIM {language}", Grade.WARNING, found, "copy or download it again")
+    subject, broken, usable = f"ZIM {language}", list[ZimError](), 0
+    for path in paths:
+        library = Library({language: path}, state_dir=state_dir, check_beside=False)
+        try:
+            library.archive(language).close()
+        except ZimError as error:
+            broken.append(error)
+            continue
+        usable += 1
+        known = library.checked(path)
+        if known is None:
+            found = f"{path}; its checksum is not tested yet: a night tests it beside its work"
+            yield Finding(subject, Grade.OK, found, "nightreel zim check tests it now")
+        elif known.whole:
+            yield Finding(subject, Grade.OK, str(path))
+        else:
+            found = f"{path}: its checksum is wrong; articles that cannot be read are left out"
+            yield Finding(subject, Grade.WARNING, found, "copy or download it again")
+    for lost in broken:
+        grade = Grade.WARNING if usable else Grade.PROBLEM
+        yield Finding(subject, grade, str(lost), f"correct zim.{language}, or drop the key")
 
 
 def language_model(which: str, endpoint: LlmEndpoint) -> Iterator[Finding]:

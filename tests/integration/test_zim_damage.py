@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import zim.archive
+from orchestrator.doctor.findings import Grade
+from orchestrator.doctor.services import archives
 from zim.apart import ApartReader
 from zim.archive import Archive, Library
 from zim.checking import BackgroundChecks, Checks, is_whole, parts_of
@@ -52,7 +54,7 @@ def deadly(whole, tmp_path) -> Path:
 
 def flipped(source: Path, target: Path) -> Path:
     content = bytearray(source.read_bytes())
-    content[-17] ^= 0xFF  # the last byte before the checksum
+    content[10] ^= 0xFF  # of its own number: all is still readable, and the checksum is wrong
     target.write_bytes(content)
     return target
 
@@ -245,3 +247,18 @@ def test_what_an_owner_is_told_of_each_archive(whole, deadly, tmp_path):
         assert said in problem
     (problem,) = inspect(library, "fr", whole, test=True).problems
     assert "written in eng" in problem
+
+
+def test_doctor_warns_of_what_is_lost_and_refuses_what_is_needed(whole, tmp_path):
+    """A night runs with one archive of two; with none of a language that is configured, it does not start."""
+    bad, none = flipped(whole, tmp_path / "bad.zim"), tmp_path / "none.zim"
+
+    def graded(*paths: Path) -> list[tuple[str, Grade]]:
+        return [
+            (Path(one.found.split(";")[0].split(": ")[0]).name, one.grade) for one in archives("en", paths, tmp_path)
+        ]
+
+    assert graded(whole) == [("whole.zim", Grade.OK)]
+    assert graded(bad) == [("bad.zim", Grade.WARNING)]
+    assert [grade for _, grade in graded(none)] == [Grade.PROBLEM]
+    assert [grade for _, grade in graded(none, whole)] == [Grade.OK, Grade.WARNING]

@@ -86,9 +86,7 @@ def test_tables_alone_give_nothing():
     )
 
 
-@pytest.mark.parametrize(
-    "piece", ["<li>", "<sup>", "<section>"]
-)
+@pytest.mark.parametrize("piece", ["<li>", "<sup>", "<section>"])
 def test_a_page_of_open_elements_takes_little_time(piece):
     """A hostile or broken article must not hold a step."""
     started = time.process_time()
