@@ -72,7 +72,9 @@ class Restarts:
         needed_bytes = int((workflow.manifest.needs.vram_gb or 0) * GIB)
         for instance in self.fleet.usable() if on is None else [on]:
             known = self._of(instance)
-            headroom = None if known.vram_free_bytes is None else Headroom(known.vram_free_bytes, needed_bytes)
+            kept_bytes = int(self.fleet.servers.handover.kept_gb.get(instance.name, 0.0) * GIB)
+            free_bytes = None if known.vram_free_bytes is None else known.vram_free_bytes - kept_bytes
+            headroom = None if free_bytes is None else Headroom(max(0, free_bytes), needed_bytes)
             instance.expect = Expectation(known.classes, headroom)
 
     @property

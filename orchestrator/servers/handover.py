@@ -59,6 +59,8 @@ class HandOver:
     clock: Clock
     log: Logger
     stop: threading.Event
+    kept_gb: dict[str, float] = field(default_factory=dict)
+    """Instance -> what stayed held of its card when it was handed over last: a server at rest keeps a little."""
     _lock: threading.RLock = field(default_factory=threading.RLock)
     _named: dict[str, Sequence[GpuSample]] = field(default_factory=dict)  # host -> its cards
     _most_free_gb: dict[str, float] = field(default_factory=dict)  # card -> the most that was seen
@@ -228,7 +230,9 @@ class HandOver:
             if memory is None:
                 return ""
             usable_gb = memory.free_gb + self.gauge.own_gb(memory, instance)
-            return self._short(memory, usable_gb, NOMINAL * needed_gb or None)
+            said = self._short(memory, usable_gb, NOMINAL * needed_gb or None)
+            self.kept_gb[instance.name] = max(0.0, self._most_free_gb[memory.card] - usable_gb)
+            return said
 
         return self._until_free(problem, max(one.settings.vram_timeout_s for one in servers))
 

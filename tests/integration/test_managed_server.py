@@ -62,6 +62,7 @@ def test_a_server_sleeps_and_wakes_and_is_stopped_with_its_children(tmp_path, ma
     assert server.stage is Stage.ENDED
     server.wake()
     assert requests.get(f"{server.url}/v1/models", timeout=5).status_code == 200
+    assert "vllm:num_requests_running 0" in requests.get(f"{server.url}/metrics", timeout=5).text
     assert card.free_gb() == 4
     server.rest()
     assert card.free_gb() == 23
