@@ -26,7 +26,6 @@ from steps.external.ffmpeg import probe
 from steps.kept_takes import KeptTakes
 from steps.options import Language, StepOptions
 from steps.speakable import speakable
-from steps.speech_options import UnderstoodOptions
 from steps.voices import Voice
 
 LANGUAGES = {"fr": "French", "en": "English"}
@@ -174,13 +173,13 @@ class Audio(ManifestStep):
     def _wanted(self, context: Context, events: voice_events.VoiceEvents | None) -> takes.Wanted:
         spoken = _spoken(context)
         ears = getattr(context.options.audio.recognition, events.engine if events is not None else "real")
-        understood: UnderstoodOptions = getattr(ears, _language(context))
         return takes.Wanted(
             words=len(spoken.split()),
             expected_s=expected_seconds(spoken),
             repeated_words=loops.repeated_words(spoken),
             limit_s=self._token_limit(context) / TOKENS_PER_S,
-            ears=understood,
+            good_error=float(getattr(ears, f"good_{_language(context)}")),
+            worst_error=float(getattr(ears, f"worst_{_language(context)}")),
         )
 
     def _accept(self, context: Context, path: Path, found: _Examined) -> Inspection:
@@ -208,6 +207,7 @@ class Audio(ManifestStep):
             "spoken": spoken,
             "sounding_s": round(take.sounding_s, 3),
             "gain_db": speech.gain_db,
+            "limited_db": speech.limited_db,
             "loudness_lufs": speech.loudness_lufs,
         }
         if found.heard is not None:

@@ -104,23 +104,31 @@ class VoicesOptions(Options):
     en: VoiceOptions = Field(VoiceOptions(), description="English")
 
 
-class UnderstoodOptions(Options):
-    """How much of what was said may differ from the script, as shares of its characters."""
+class EarOptions(Options):
+    """How much of what a ComfyUI instance says may differ from the script, as shares of its letters."""
 
-    good: float = Field(0.12, gt=0, le=1, description="Up to this, a take is good")
-    worst: float = Field(0.3, gt=0, le=1, description="Above this, a take is refused")
-
-
-class EngineEars(Options):
-    """The limits for one kind of voice, by language."""
-
-    en: UnderstoodOptions = Field(UnderstoodOptions(good=0.1, worst=0.25), description="English")
-    fr: UnderstoodOptions = Field(UnderstoodOptions(good=0.12, worst=0.3), description="French")
+    good_en: float = Field(0.1, gt=0, le=1, description="English: up to this, a take is good")
+    worst_en: float = Field(0.25, gt=0, le=1, description="English: above this, a take is refused")
+    good_fr: float = Field(0.12, gt=0, le=1, description="French: up to this, a take is good")
+    worst_fr: float = Field(0.3, gt=0, le=1, description="French: above this, a take is refused")
 
 
-def _ears(*, en: tuple[float, float], fr: tuple[float, float]) -> EngineEars:
-    english, french = (UnderstoodOptions(good=good, worst=worst) for good, worst in (en, fr))
-    return EngineEars(en=english, fr=french)
+class NeuralEarOptions(EarOptions):
+    """The same, for the embedded neural voice."""
+
+    good_en: float = Field(0.12, gt=0, le=1, description="English: up to this, a take is good")
+    worst_en: float = Field(0.3, gt=0, le=1, description="English: above this, a take is refused")
+    good_fr: float = Field(0.18, gt=0, le=1, description="French: up to this, a take is good")
+    worst_fr: float = Field(0.4, gt=0, le=1, description="French: above this, a take is refused")
+
+
+class EspeakEarOptions(EarOptions):
+    """The same, for the embedded small synthesizer, whose French is hardly understood."""
+
+    good_en: float = Field(0.25, gt=0, le=1, description="English: up to this, a take is good")
+    worst_en: float = Field(0.5, gt=0, le=1, description="English: above this, a take is refused")
+    good_fr: float = Field(0.4, gt=0, le=1, description="French: up to this, a take is good")
+    worst_fr: float = Field(0.7, gt=0, le=1, description="French: above this, a take is refused")
 
 
 class RecognitionOptions(Options):
@@ -129,9 +137,9 @@ class RecognitionOptions(Options):
     enabled: bool = Field(
         True, description="Compare what is heard with the script, where a speech model of the language is there"
     )
-    real: EngineEars = Field(EngineEars(), description="For the voices of a ComfyUI instance")
-    neural: EngineEars = Field(_ears(en=(0.12, 0.3), fr=(0.18, 0.4)), description="For the embedded neural voice")
-    espeak: EngineEars = Field(_ears(en=(0.25, 0.5), fr=(0.4, 0.7)), description="For the embedded small synthesizer")
+    real: EarOptions = Field(EarOptions(), description="For the voices of a ComfyUI instance")
+    neural: NeuralEarOptions = Field(NeuralEarOptions(), description="For the embedded neural voice")
+    espeak: EspeakEarOptions = Field(EspeakEarOptions(), description="For the embedded small synthesizer")
 
 
 class AudioOptions(Options):

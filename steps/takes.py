@@ -17,7 +17,7 @@ from steps import loops, waveform
 from steps.base import Check
 from steps.checks import at_least, at_most, between
 from steps.external.ffmpeg import Samples, probe, read_samples
-from steps.speech_options import AudioOptions, UnderstoodOptions
+from steps.speech_options import AudioOptions
 
 _FULL_SCALE = 0.9995
 _CLIPPED_RUN = 3  # samples at full scale side by side; a single one may be a peak
@@ -60,7 +60,8 @@ class Wanted:
     expected_s: float  # how long they usually take
     repeated_words: int  # of the longest phrase that the text itself says twice
     limit_s: float  # where the workflow cuts a take that misses its end
-    ears: UnderstoodOptions
+    good_error: float  # share of the letters that may be misunderstood in a good take
+    worst_error: float  # the same, in any
 
 
 @dataclass(frozen=True)
@@ -138,8 +139,8 @@ def judge(take: Take, wanted: Wanted, options: AudioOptions) -> Judged:
         (at_most("speech.good_inner_silence", take.inner_s, options.good_inner_s, unit="s"), options.max_inner_s),
     ]
     if take.error is not None:
-        checks.append(at_most("speech.error", take.error, wanted.ears.worst))
-        stricter.append((at_most("speech.good_error", take.error, wanted.ears.good), wanted.ears.worst))
+        checks.append(at_most("speech.error", take.error, wanted.worst_error))
+        stricter.append((at_most("speech.good_error", take.error, wanted.good_error), wanted.worst_error))
     shortfalls = tuple(check for check, _ in stricter if not check.passed)
     score = sum(_share(check, worst) for check, worst in stricter)
     return Judged(tuple(checks), shortfalls, round(score, 6))
