@@ -88,7 +88,7 @@ def _rates(made: World) -> Iterator[dict[str, Any]]:
     for questions in paintings:
         asked = questions[0]
         found = investigate(library, "en", artist=asked.artist, sitter=asked.sitter, title=asked.title, year=asked.year)
-        chosen = {one.subject.about: one.page.title if one.page else None for one in found}
+        chosen: dict[str, str | None] = {one.subject.about: one.page.title if one.page else None for one in found}
         for question in questions:
             got = chosen[question.about]
             right += got == question.right
@@ -96,7 +96,7 @@ def _rates(made: World) -> Iterator[dict[str, Any]]:
             missed += got is None and question.right is not None
     each_ms = (time.perf_counter() - started) / len(paintings) * 1000
     print(
-        f"{len(made.questions)} questions among namesakes: {right} right, {missed} missed, {wrong} about somebody else; "
+        f"{len(made.questions)} questions among namesakes: {right} right, {missed} missed, {wrong} wrong; "
         f"{each_ms:.1f} ms a painting",
         flush=True,
     )

@@ -52,9 +52,9 @@ def find_article(archive: Archive, subject: Subject, *, beside: Sequence[str] = 
     if subject.about == "work" and subject.artist:
         beside = (subject.artist,)
     look = _Look(archive, subject)
-    for paths in stages(archive, subject.name, beside=beside):
+    for number, paths in enumerate(stages(archive, subject.name, beside=beside)):
         look.through(paths)
-        if look.fitting:
+        if look.is_sure or (look.fitting and number > 0):  # else a namesake may fit better than the exact title
             break
     return look.result()
 

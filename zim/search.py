@@ -23,8 +23,8 @@ MAX_QUERIES = 12
 def stages(archive: Archive, name: str, *, beside: Sequence[str] = ()) -> Iterator[list[str]]:
     """Yield paths of articles that may be about a name, stage by stage, likeliest first; a path comes once.
 
-    The titles come first, because they cost a tenth of the full text and are mostly right; then what the full text
-    knows; then what is left when words are dropped or cut.
+    What is called exactly so comes first, alone, because it costs no look into an index; then titles that begin so,
+    namesakes among them; then what the full text knows; then what is left when words are dropped or cut.
 
     Args:
         archive: Where to look.
@@ -32,11 +32,16 @@ def stages(archive: Archive, name: str, *, beside: Sequence[str] = ()) -> Iterat
         beside: Words that help to tell it from its namesakes, such as the painter of a work.
     """
     seen: set[str] = set()
-    for proposed in (_by_title(archive, name, beside), _by_text(archive, name, beside), _loosely(archive, name)):
+    ways = (
+        _by_title(archive, name),
+        _by_beginnings(archive, name, beside),
+        _by_text(archive, name, beside),
+        _loosely(archive, name),
+    )
+    for proposed in ways:
         fresh = list(dict.fromkeys(path for path in proposed if path not in seen))
         seen.update(fresh)
-        if fresh:
-            yield fresh
+        yield fresh
 
 
 def queries(name: str, *, beside: Sequence[str] = ()) -> list[str]:
@@ -53,7 +58,7 @@ def queries(name: str, *, beside: Sequence[str] = ()) -> list[str]:
     return [query for query in dict.fromkeys(asked) if query.strip()][:MAX_QUERIES]
 
 
-def _by_title(archive: Archive, name: str, beside: Sequence[str]) -> Iterator[str]:
+def _by_title(archive: Archive, name: str) -> Iterator[str]:
     plain = BRACKETED.sub("", name).strip()
     straight = plain.replace("’", "'")
     spelled = (name.strip(), plain, straight, straight.replace("'", "’"), _ligatures(plain), _opened(plain))
@@ -61,6 +66,10 @@ def _by_title(archive: Archive, name: str, beside: Sequence[str]) -> Iterator[st
         path = archive.by_title(title)
         if path is not None:
             yield path
+
+
+def _by_beginnings(archive: Archive, name: str, beside: Sequence[str]) -> Iterator[str]:
+    plain = BRACKETED.sub("", name).strip()
     for start in dict.fromkeys((*(f"{plain} {word}" for word in beside), plain)):
         yield from _answers(archive, start, suggest=True)
 
