@@ -1,9 +1,9 @@
 """How far the captions' word starts are from what is heard, on speech whose true word times are known.
 
 The voices are espeak-ng's (others than those that the aligner compares with, at other paces and pitches, in a room,
-with hiss), which tells its word events, and the neural ones, where they are placed, whose network tells how long each sound
-lasts. No file of word times is handed on: the times are found from the sound. Beside the figure of what a night does
-stand the model alone as it is mostly used, and the way that needs no model.
+with hiss), which tells its word events, and the neural ones, where they are placed, whose network tells how long each
+sound lasts. No file of word times is handed on: the times are found from the sound. Beside the figure of what a night
+does stand the model alone as it is mostly used, and the way that needs no model.
 """
 
 from __future__ import annotations
