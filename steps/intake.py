@@ -7,19 +7,23 @@ is an answer about the file, not a failure of ours. Apart from `steps/prepare.py
 
 from __future__ import annotations
 
+import codecs
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from steps.base import Check
 from steps.errors import InvalidInput
 
 FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "TIFF", "BMP", "GIF", "JPEG2000", "AVIF", "PPM")
 """Formats that are tried. Not EPS, PDF or WMF, for which Pillow would start an outside program."""
+
+MOST_LENGTHS = 8
+"""A picture whose longer side has more of the shorter one is a frieze or a scan gone wrong: shrunk, nothing is left."""
 
 _CAN_MOVE = frozenset({"GIF", "WEBP", "PNG", "AVIF"})  # several pictures in a TIFF or MPO are pages, not an animation
 _ORIENTATION = 0x0112  # EXIF tag
@@ -32,6 +36,16 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_NO_PICTURES = {
+    b"%pdf": "a PDF",
+    b"%!ps": "PostScript",
+    b"<svg": "a drawing (SVG)",
+    b"<?xml": "an XML file",
+    b"<!doctype html": "a web page",
+    b"<html": "a web page",
+    b"version https://git-lfs": "a Git LFS pointer",
+}
+"""What picture files turn out to be when somebody saved the wrong thing; first bytes, lower case."""
 _MODE_OF_SPACE = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
 # Our own limit comes from the settings and is applied to the header, before decoding. Pillow's is one number for the
@@ -92,7 +106,15 @@ def read_picture(path: Path, *, max_pixels: int, min_side: int, longest: int) ->
         except Exception as error:  # a decoder given hostile bytes may raise anything; all of it says the same
             if isinstance(error, OSError) and error.errno is not None:
                 raise InvalidInput(f"Reading {path} failed: {error.strerror}", path=str(path)) from error
-            raise _undecodable(error) from error
+            raise _undecodable(error, _beginning(source)) from error
+
+
+def _beginning(source: BinaryIO) -> bytes:
+    try:
+        source.seek(0)
+        return source.read(512)
+    except OSError:
+        return b""
 
 
 def _read(source: Any, *, max_pixels: int, min_side: int, longest: int) -> Intake:
@@ -142,6 +164,13 @@ def _judge_header(opened: Image.Image, *, max_pixels: int, min_side: int) -> Non
             f"The picture is too small: {width} x {height} pixels, and the shorter side must have {min_side}.",
             Check("file.shorter_side", min(width, height), f">= {min_side}", "px", passed=False),
         )
+    if max(width, height) > MOST_LENGTHS * min(width, height):
+        lengths = round(max(width, height) / min(width, height), 1)
+        raise Unusable(
+            f"The picture is a strip: {width} x {height} pixels, {lengths:g} times as long as wide, "
+            f"and at most {MOST_LENGTHS} times can be judged.",
+            Check("file.lengths", lengths, f"<= {MOST_LENGTHS}", passed=False),
+        )
     if opened.format in _CAN_MOVE and getattr(opened, "is_animated", False):
         raise Unusable(
             "The file is an animation; a still painting is expected.",
@@ -149,11 +178,26 @@ def _judge_header(opened: Image.Image, *, max_pixels: int, min_side: int) -> Non
         )
 
 
-def _undecodable(error: Exception) -> Unusable:
-    known = "truncated" in str(error).lower()
-    sentence = "The file breaks off in the middle." if known else "The file is damaged or no picture that can be read."
+def _undecodable(error: Exception, beginning: bytes) -> Unusable:
+    sentence = "The file is damaged or no picture that can be read."
+    if "truncated" in str(error).lower():
+        sentence = "The file breaks off in the middle."
+    elif isinstance(error, UnidentifiedImageError) and (kind := _kind_of(beginning)):
+        sentence = f"The file is {kind} and no picture, whatever its name says."
     found = f"{type(error).__name__}: {error}"[:200]
     return Unusable(sentence, Check("file.decodes", found, "a whole picture", passed=False))
+
+
+def _kind_of(beginning: bytes) -> str | None:
+    """Return what a file is that is no picture, as far as its first bytes tell."""
+    for magic, kind in _NO_PICTURES.items():
+        if beginning.lstrip().lower().startswith(magic):
+            return kind
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(beginning)  # its last letter may be cut
+    except UnicodeDecodeError:
+        return None
+    return "a text" if all(letter.isprintable() or letter in "\t\n\r\f" for letter in text) else None
 
 
 def _orientation(opened: Image.Image) -> Image.Transpose | None:

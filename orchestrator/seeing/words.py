@@ -9,6 +9,7 @@ LABELS = {
     "file.size": "size of the file",
     "file.pixels": "pixels",
     "file.shorter_side": "shorter side",
+    "file.lengths": "longer by shorter side",
     "file.animated": "animated",
     "file.decodes": "can be decoded",
     "file.opens": "can be opened",

@@ -16,6 +16,7 @@ from pathlib import Path
 from steps.errors import DiskFull, ProgramFailed, StepError
 from steps.external import process
 
+PYTHON = sys.executable  # the interpreter that has the detector
 TIMEOUT_S = 60.0
 COUNTED = frozenset(
     {
@@ -42,19 +43,18 @@ class Exposed:
     is_missing: bool = False  # the detector is not installed, which no other picture will change
 
 
-def second_opinion(picture: Path, *, python: str = sys.executable, timeout_s: float = TIMEOUT_S) -> Exposed:
+def second_opinion(picture: Path, *, timeout_s: float = TIMEOUT_S) -> Exposed:
     """Ask NudeNet about a picture file. Blocks for about a second. Never raises for what the detector does.
 
     Args:
         picture: A PNG or JPEG file.
-        python: The interpreter that has the detector.
         timeout_s: Seconds before it is stopped.
 
     Raises:
         DiskFull: there is no room for it to run.
     """
     # -P: the folder of the worker has modules named like outside programs.
-    argv = [python, "-P", str(_WORKER), str(picture.absolute())]
+    argv = [PYTHON, "-P", str(_WORKER), str(picture.absolute())]
     try:
         done = process.run(argv, cwd=picture.absolute().parent, timeout_s=timeout_s)
         return _read(done.stdout)

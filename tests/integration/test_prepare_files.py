@@ -194,20 +194,32 @@ def test_a_truncated_file_is_turned_down(tmp_path, kind):
 
 
 @pytest.mark.parametrize(
-    "content",
+    ("content", "words"),
     [
-        b"",
-        b"\x00" * 500,
-        b"Mona Lisa\n" * 100,
-        b"<svg xmlns='http://www.w3.org/2000/svg'/>",
-        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 400 400\n",
+        (b"", "empty"),
+        (b"\x00" * 500, "no picture"),
+        (b"Mona Lisa\n" * 100, "is a text and no picture"),
+        ("La Joconde, peinte à Florence\n".encode() * 100, "is a text and no picture"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is a drawing (SVG)"),
+        (b"<!DOCTYPE html><title>404</title>", "is a web page"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3", "is a PDF"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 400 400\n", "is PostScript"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is a Git LFS pointer"),
     ],
 )
-def test_what_is_no_picture_is_turned_down(tmp_path, content):
-    """EPS among them: Pillow would start an outside program for it."""
+def test_what_is_no_picture_is_turned_down_by_what_it_is(tmp_path, content, words):
+    """A download that went wrong is the usual cause. EPS among them: Pillow would start an outside program for it."""
     (tmp_path / "a.jpg").write_bytes(content)
-    with pytest.raises(Unusable):
+    with pytest.raises(Unusable) as caught:
         read(tmp_path / "a.jpg")
+    assert words in caught.value.sentence
+
+
+@pytest.mark.parametrize("size", [(30_000, 300), (300, 30_000)])
+def test_a_strip_is_turned_down_by_its_header(tmp_path, size):
+    """30,000 pixels wide and 300 high: shrunk to what a model gets, its people would be ten pixels tall."""
+    with pytest.raises(Unusable, match=f"a strip: {size[0]} x {size[1]} pixels"):
+        read(saved(Image.new("L", size), tmp_path / "a.png"))
 
 
 def bomb(width: int, height: int) -> bytes:
@@ -238,8 +250,9 @@ def test_a_picture_that_pillow_would_warn_of_is_read(tmp_path):
 
 def test_a_tiny_picture_is_turned_down(tmp_path):
     """By its shorter side, with the numbers in the sentence."""
-    with pytest.raises(Unusable, match=r"400 x 63 .* 64"):
-        read(saved(sample().resize((400, 63)), tmp_path / "a.png"))
+    for width, height in ((400, 63), (1, 1)):
+        with pytest.raises(Unusable, match=rf"{width} x {height} .* 64"):
+            read(saved(sample().resize((width, height)), tmp_path / "a.png"))
 
 
 def test_the_longer_side_is_bounded(tmp_path):
