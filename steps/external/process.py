@@ -16,10 +16,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from steps.errors import DiskFull, ProgramFailed, ProgramMissing, ProgramTimedOut, StepError
 from steps.external import workload
@@ -195,15 +197,24 @@ def _communicate(
     process: subprocess.Popen[bytes], stdin: bytes | None, *, until: float, watch: Callable[[], None]
 ) -> tuple[bytes, bytes]:
     """Feed a program and read what it says, looking up now and then. Raises subprocess.TimeoutExpired at the limit."""
+    pipe, process.stdin = process.stdin, None
+    if pipe is not None:
+        # `communicate` would forget what it has not sent when it is called again, and the program would wait for it.
+        threading.Thread(target=_feed, args=(pipe, stdin or b""), name="feed a program", daemon=True).start()
     while True:
         try:
-            return process.communicate(stdin, timeout=max(0.0, min(LOOK_EVERY_S, until - time.monotonic())))
+            return process.communicate(timeout=max(0.0, min(LOOK_EVERY_S, until - time.monotonic())))
         except subprocess.TimeoutExpired:
             if time.monotonic() >= until:
                 raise
-            stdin = None  # what is not sent yet is remembered there
             workload.go_on()
             watch()
+
+
+def _feed(pipe: IO[bytes], data: bytes) -> None:
+    """Write all that a program reads. Ends when it has it, and when the program is gone."""
+    with contextlib.suppress(OSError), pipe:
+        pipe.write(data)
 
 
 def _write_log(log: Path | None, argv: Sequence[str], stderr: str, end: str) -> None:

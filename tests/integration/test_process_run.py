@@ -43,6 +43,15 @@ def test_output_input_and_folder_reach_the_program(tmp_path: Path) -> None:
     assert 0 < done.elapsed_s < 30
 
 
+def test_a_program_that_reads_late_gets_all_of_its_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking up while it runs must not lose what a full pipe did not take yet: the program would wait for ever."""
+    monkeypatch.setattr(process, "LOOK_EVERY_S", 0.001)
+    counting = "import sys; print(len(sys.stdin.buffer.read()))"
+    done = process.run([PYTHON, "-c", counting], cwd=tmp_path, timeout_s=20, stdin=bytes(3_000_000))
+    assert done.stdout.strip() == b"3000000"
+    assert process.run([PYTHON, "-c", "pass"], cwd=tmp_path, timeout_s=20, stdin=bytes(3_000_000)).stdout == b""
+
+
 def test_added_variables_join_ours(tmp_path: Path) -> None:
     """A variable given to one program must not cost it PATH."""
     script = "import os; print(os.environ['NIGHTREEL_X'], 'PATH' in os.environ)"
