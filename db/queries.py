@@ -43,6 +43,16 @@ def unused(conn: Connection, list_name: str) -> list[PaintingRow]:
     return [PaintingRow(**{**row, "tags": tuple(row["tags"])}) for row in rows.mappings()]
 
 
+def paintings(conn: Connection) -> list[PaintingRow]:
+    """Return the whole catalogue, the newest painting first."""
+    rows = conn.execute(
+        select(
+            *_columns(PAINTINGS, "sha256 path title artist year sitter licence source tags width_px height_px")
+        ).order_by(PAINTINGS.c.id.desc())
+    )
+    return [PaintingRow(**{**row, "tags": tuple(row["tags"])}) for row in rows.mappings()]
+
+
 def batch(conn: Connection, *where: ColumnElement[bool]) -> BatchView | None:
     """Return the newest batch that fits, or None."""
     row = conn.execute(select(BATCHES).where(*where).order_by(BATCHES.c.id.desc()).limit(1)).one_or_none()
