@@ -31,6 +31,8 @@ _LONG_PAUSE_S = 0.45  # in a pause like this the next words would give the sente
 _LINGER_S = 0.35  # how long a cue stays when nobody speaks
 _LEAD_S = 0.06  # a cue comes a moment before its first word, as the eye needs it
 _MOST_LEAD_S = 0.4  # and so much before it when it is long to read
+_EASY = 0.92  # of the longest line: what is no longer than that is not broken
+_SHRINKS = 1.06  # a line that is longer by no more than that is drawn a little smaller; nobody sees it
 _SENTENCE = frozenset(".!?…")
 _BREATH = frozenset(",;:—–»”)")
 _LEANING_WORDS = """
@@ -230,13 +232,15 @@ def _leans(text: str) -> bool:
 
 
 def _fits(texts: Sequence[str], layout: Layout) -> bool:
-    return all(_line_width(line, layout, size=layout.size) <= layout.line_width for line in _lines(texts, layout))
+    widest = max(_line_width(line, layout, size=layout.size) for line in _lines(texts, layout))
+    return widest <= layout.line_width * _SHRINKS
 
 
 def _lines(texts: Sequence[str], layout: Layout) -> list[list[str]]:
     """Break words into one line, or into two: even ones, the first not ending in a word that leans on the next."""
     whole = list(texts)
-    if len(whole) == 1 or _line_width(whole, layout, size=layout.size) <= layout.line_width * 0.92:
+    in_one = _line_width(whole, layout, size=layout.size) / layout.line_width
+    if len(whole) == 1 or in_one <= _EASY:
         return [whole]
 
     def cost(two: list[list[str]]) -> float:
@@ -244,7 +248,8 @@ def _lines(texts: Sequence[str], layout: Layout) -> list[list[str]]:
         too_wide = 10 * max(0.0, widest - layout.line_width)
         return widest + too_wide + (0.3 * layout.line_width if _leans(two[0][-1]) else 0.0)
 
-    return min(([whole[:k], whole[k:]] for k in range(1, len(whole))), key=cost)
+    two = min(([whole[:k], whole[k:]] for k in range(1, len(whole))), key=cost)
+    return [whole] if _leans(two[0][-1]) and in_one <= _SHRINKS else two
 
 
 def _line_width(texts: Sequence[str], layout: Layout, *, size: float) -> float:
@@ -253,5 +258,6 @@ def _line_width(texts: Sequence[str], layout: Layout, *, size: float) -> float:
 
 def _gap(layout: Layout, size: float) -> float:
     """Return the space between words: a little more than the font's, as outlines and a grown word take some."""
-    boxed = 0.35 * PANEL_PAD * layout.width if layout.style.mode == "boxed" else 0.0
-    return layout.fonts.width(" ", size=size) + 2.2 * layout.style.outline * layout.width + boxed
+    boxed = 0.35 * PANEL_PAD if layout.style.mode == "boxed" else 0.0
+    # In proportion to the letters, so that a line that is drawn smaller is as much shorter.
+    return layout.fonts.width(" ", size=size) + (2.2 * layout.style.outline + boxed) * layout.width * size / layout.size
