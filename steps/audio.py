@@ -118,7 +118,7 @@ class Audio(ManifestStep):
             return self._result_of(context, best.path)
 
     def look_at(self, context: Context, name: str, path: Path) -> Looked:
-        """Refuse an endless file unread, then look as always."""
+        """Refuse an endless file unread and one that holds more than numbers, then look as always."""
         media = probe(path)
         if media.duration_s > LONGEST_READ_S:
             raise BadOutput(
@@ -126,6 +126,10 @@ class Audio(ManifestStep):
                 f"longer than {LONGEST_READ_S:.0f} s",
                 duration_s=media.duration_s,
             )
+        # Said first: the level of a sound that is not made of numbers is none either.
+        checks.refuse_failed(
+            (checks.at_most(f"{name}.broken_samples", takes.broken_samples(path), 0),), what=self.title
+        )
         return super().look_at(context, name, path)
 
     def inspect(self, context: Context, files: Mapping[str, Path], looked: Mapping[str, Looked]) -> Inspection:

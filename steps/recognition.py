@@ -21,7 +21,7 @@ from steps.external import whisper
 from steps.options import Language, StepOptions
 from steps.speakable import speakable
 
-_FORGIVEN_INSERTION = 0.25  # a letter more beside a name or a number, which may be written longer than it is
+_FORGIVEN_INSERTION = 0.6  # a letter more beside a name or a number, which may be written longer than it is
 _ENDS = (".", "!", "?", "…", ":", "»", "”", '"')
 _LIGATURES = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss"})
 

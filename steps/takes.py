@@ -38,7 +38,6 @@ class Take:
     level_dbfs: float  # RMS of the whole
     peak_dbfs: float
     clipped: float  # share of samples in runs at full scale
-    broken: int  # samples that are no numbers
     leading_s: float  # silence before the first sound
     trailing_s: float
     inner_s: float  # longest silence inside
@@ -92,9 +91,6 @@ def measure(path: Path) -> Take:
     audio = probe(path).audio
     rate_hz = audio.rate_hz if audio is not None else loops.RATE_HZ
     samples = read_samples(path, rate_hz=rate_hz)
-    broken = int(samples.size - np.isfinite(samples).sum())
-    if broken:
-        samples = np.nan_to_num(samples, nan=0.0, posinf=1.0, neginf=-1.0)
     sounding = waveform.measure(samples, rate_hz)
     peak = float(np.abs(samples).max(initial=0.0))
     return Take(
@@ -104,7 +100,6 @@ def measure(path: Path) -> Take:
         level_dbfs=sounding.level_dbfs,
         peak_dbfs=max(-120.0, 20 * float(np.log10(peak))) if peak > 0 else -120.0,
         clipped=clipped_share(samples),
-        broken=broken,
         leading_s=min(sounding.begins_s, samples.size / rate_hz),
         trailing_s=sounding.trailing_s,
         inner_s=longest_silence_s(samples, rate_hz),
@@ -114,6 +109,19 @@ def measure(path: Path) -> Take:
     )
 
 
+def broken_samples(path: Path) -> int:
+    """Return how many samples of a file are no numbers. Only floating-point files can hold such: no other is read.
+
+    Raises:
+        BadOutput: not readable.
+    """
+    audio = probe(path).audio
+    if audio is None or not audio.codec.startswith("pcm_f"):
+        return 0
+    samples = read_samples(path, rate_hz=audio.rate_hz)
+    return int(samples.size - np.isfinite(samples).sum())
+
+
 def judge(take: Take, wanted: Wanted, options: AudioOptions) -> Judged:
     """Hold a take against its limits."""
     longest_s = wanted.expected_s * options.max_slowness + _SPARE_S
@@ -121,7 +129,6 @@ def judge(take: Take, wanted: Wanted, options: AudioOptions) -> Judged:
     repeated_s = max(options.max_repeated_s, own_s if wanted.repeated_words > 2 else 0.0)
     pace = wanted.words / max(0.1, take.sounding_s)
     checks = [
-        at_most("speech.broken_samples", take.broken, 0),
         at_least("speech.rate", take.rate_hz, options.min_rate_hz, unit="Hz"),
         between("speech.pace", pace, options.min_words_per_s, options.max_words_per_s, unit="words/s"),
         at_most("speech.runaway", take.sounding_s, round(longest_s, 2), unit="s"),

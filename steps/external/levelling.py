@@ -98,7 +98,7 @@ def level(path: Path, out: Path, *, work: Path, lufs: float, peak_dbtp: float, r
     target = max(-70.0, min(lufs, before.integrated_lufs + room_db + MOST_LIMITED_DB))
     gain_db = target - before.integrated_lufs
     if limited_db := max(0.0, gain_db - room_db):
-        mono, before = _limited(mono, before, limited_db=limited_db, target=target, peak_dbtp=peak_dbtp, work=work)
+        mono, before = _limited(mono, gain_db=gain_db, peak_dbtp=peak_dbtp, work=work)
         target = min(target, before.integrated_lufs + peak_dbtp - before.true_peak_dbtp - _MARGIN_DB)
     second = (
         f"loudnorm=I={target:.2f}:TP={peak_dbtp:.2f}:LRA={_WIDEST_LU:g}:linear=true:print_format=json"
@@ -117,23 +117,18 @@ def level(path: Path, out: Path, *, work: Path, lufs: float, peak_dbtp: float, r
     )
 
 
-def _limited(
-    sound: Path, levels: Levels, *, limited_db: float, target: float, peak_dbtp: float, work: Path
-) -> tuple[Path, Levels]:
-    """Round off the highest peaks of a sound at its own level, so that raising it keeps them below the limit.
+def _limited(sound: Path, *, gain_db: float, peak_dbtp: float, work: Path) -> tuple[Path, Levels]:
+    """Raise a sound and round off the peaks that would pass the limit.
 
     A little lower than needed, because limiting takes some of the loudness with it; at four times the rate, because a
     true peak lies between two samples.
     """
-    ceiling_db = peak_dbtp - (target - levels.integrated_lufs) - _LIMITED_LOWER_DB
-    limiter = f"alimiter=limit={10 ** (ceiling_db / 20):.6f}:attack=4:release=60:level=disabled:latency=1"
+    limiter = f"alimiter=limit={10 ** ((peak_dbtp - _LIMITED_LOWER_DB) / 20):.6f}:attack=4:release=60"
     rate_hz = _rate_of(sound)
-    chain = f"aresample={rate_hz * 4},{limiter},aresample={rate_hz}"
+    chain = f"volume={gain_db:.3f}dB,aresample={rate_hz * 4},{limiter}:level=disabled:latency=1,aresample={rate_hz}"
     out = work / "limited.wav"
-    _run(
-        ["-i", f"file:{sound.absolute()}", "-af", chain, "-c:a", "pcm_f32le", "-bitexact", f"file:{out.absolute()}"],
-        work,
-    )
+    kept = ["-c:a", "pcm_f32le", "-bitexact", f"file:{out.absolute()}"]
+    _run(["-i", f"file:{sound.absolute()}", "-af", chain, *kept], work)
     sound.unlink(missing_ok=True)
     return out, measure(out, work=work)
 
