@@ -96,6 +96,8 @@ def _show(console: Console, video: Waiting, place: str) -> None:
     console.print(one_line(video.told.marked or video.script), highlight=False, markup=False, style="italic")
     for number, source in enumerate(video.told.sources, 1):
         console.print(one_line(f"[{number}] {source.place}: {source.text}"), highlight=False, markup=False, style="dim")
+    for words in video.disagreements:
+        console.print(f"the witnesses differ about the painting: {one_line(words)}", style="yellow", **_PLAIN)
     failed = [check for check in video.checks if not check.get("passed", True)]
     length = video.facts.get("duration_s")
     facts = [f"{length:.1f} s"] if isinstance(length, int | float) else []

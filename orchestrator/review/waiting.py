@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from db.store import Store
-from db.views import ItemView
+from db.views import ItemView, MadeRow
 from orchestrator.home import Home
 from orchestrator.review.pool import PoolFile, put_into_pool, take_out_of_pool
 from orchestrator.sources import Told, told_by
 from orchestrator.verdicts import SentBack, send_back
-from steps.base import Step
+from steps.base import SHARED, Step
 from steps.registry import NEEDS, default_steps
 
 VIDEO_STEP = "final_video"
@@ -42,6 +42,7 @@ class Waiting:
     facts: Mapping[str, Any]  # what the last step measured
     own_files: Mapping[str, Path] = field(default_factory=dict)  # "STEP.NAME" -> what the user's own steps made
     told: Told = field(default_factory=Told)  # the script's sentences, and what each rests on
+    disagreements: Sequence[str] = ()  # of step 0's witnesses about the painting
 
     @property
     def video(self) -> Path:
@@ -68,6 +69,7 @@ class Waiting:
             "script": self.script,
             "sentences": self.told.as_json(),
             "checks": [dict(check) for check in self.checks],
+            "disagreements": list(self.disagreements),
             "facts": dict(self.facts),
         }
 
@@ -116,7 +118,15 @@ def waiting_video(store: Store, home: Home, item_id: int, language: str) -> Wait
         last.data,
         {f"{step}.{name}": home.artifacts / row.path for (step, name), row in rows.items() if step not in NEEDS},
         told_by(script.data) if script is not None else Told(),
+        _disagreements(made.get(("prepare", SHARED))),
     )
+
+
+def _disagreements(prepared: MadeRow | None) -> tuple[str, ...]:
+    """Return where step 0's witnesses saw different things; a workflow of one's own in its place tells nothing."""
+    verdict = prepared.data.get("verdict") if prepared is not None else None
+    found = verdict.get("disagreements") if isinstance(verdict, Mapping) else None
+    return tuple(str(words) for words in found) if isinstance(found, list) else ()
 
 
 def _versions(made: Iterable[tuple[str, str]]) -> dict[str, tuple[str, str]]:

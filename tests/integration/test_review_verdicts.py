@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 from report_nights import small_night
 from rich.console import Console
+from sqlalchemy import text
 
+from db.engine import write
 from db.states import State
 from orchestrator.artifacts import hash_file
 from orchestrator.errors import NotFoundError, StorageError
@@ -288,3 +290,14 @@ def test_the_json_says_what_the_terminal_shows(studio, capsys):
         assert one["script"] == "Je vous regarde."
         assert one["title"] in TITLES
         assert len(one["checks"]) == 3
+
+
+def test_where_the_witnesses_of_step_0_differ_is_shown(studio, review):
+    """Another face, a child perhaps: the person looks there first. And nothing is said where they agree."""
+    assert "witnesses differ" not in review("q")
+    verdict = {"verdict": {"accepted": True, "disagreements": ["people: 1 by the face detector, 2 by [b]the model"]}}
+    with write(studio.store.engine) as conn:
+        conn.execute(text("UPDATE step_run SET data = :data WHERE step = 'prepare'"), {"data": json.dumps(verdict)})
+    assert "the witnesses differ about the painting: people: 1 by the face detector, 2 by [b]the model" in review("q")
+    listed = waiting_videos(studio.store, studio.home)[0].as_json()
+    assert listed["disagreements"] == verdict["verdict"]["disagreements"]
