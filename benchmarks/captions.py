@@ -120,7 +120,7 @@ def _speeches(language: Language) -> Iterator[Known]:
 def _by_espeak(voice: str, spoken: tuple[str, ...], *, pace: int, pitch: int) -> Known:
     speech = espeak.speak(" ".join(spoken), voice=voice, words_per_minute=pace, pitch=pitch)
     starts = [word.start_s if word.end_s > word.start_s else np.nan for word in speech.words]
-    samples = _resampled(speech.samples.astype(np.float32) / 32768, speech.rate_hz)
+    samples = _resampled((speech.samples / 32768).astype(np.float32), speech.rate_hz)
     return Known(voice, spoken, samples, np.array(starts))
 
 

@@ -74,19 +74,43 @@ def face_models(_: Settings) -> Iterator[Finding]:
 
 
 def captions_model(settings: Settings) -> Iterator[Finding]:
-    """Look for the model that times captions."""
-    folder = settings.captions.model
-    if folder is None:
+    """Look for the model that times captions; a night does without, and says so."""
+    from steps.external.whisper import SpeechModel
+    from steps.speech_models import PLACED
+
+    placed = models_dir() / PLACED
+    folder = settings.captions.model or placed
+    if settings.captions.model is None and not placed.is_dir():
         yield Finding("caption timing", Grade.OK, "without a model, by the speech itself")
-    elif (folder / "model.bin").is_file():
-        yield Finding("caption timing", Grade.OK, f"faster-whisper, {folder}")
-    else:
+        return
+    lacking = SpeechModel(folder).lacking()
+    if lacking:
         yield Finding(
             "caption timing",
-            Grade.PROBLEM,
-            f"no model.bin in {folder}",
-            "name a folder with a faster-whisper (CTranslate2) model under captions.model, or drop the key",
+            Grade.WARNING,
+            f"{folder} lacks {', '.join(lacking)}; captions are timed without a model",
+            "run ./scripts/get-whisper"
+            if folder == placed
+            else "name a folder with a faster-whisper (CTranslate2) model under captions.model, or drop the key",
         )
+    else:
+        yield Finding("caption timing", Grade.OK, f"faster-whisper, {folder}")
+
+
+def captions_style(settings: Settings) -> Iterator[Finding]:
+    """Look for the preset of the captions, and for its font."""
+    from steps.caption_styles import style_of
+    from steps.errors import StepError
+    from steps.font_stack import stack_of
+
+    try:
+        style = style_of(settings.captions)
+        stack = stack_of(settings.captions, family=style.font or settings.captions.font, weight=style.weight)
+    except StepError as error:
+        yield Finding("captions", Grade.PROBLEM, str(error), "see it with `nightreel captions --try`")
+        return
+    behind = f", {len(stack.fonts) - 1} behind it" if len(stack.fonts) > 1 else ""
+    yield Finding("captions", Grade.OK, f"{settings.captions.style}, {stack.first.family} {stack.first.style}{behind}")
 
 
 def music(settings: Settings) -> Iterator[Finding]:
@@ -157,4 +181,4 @@ def available_memory_bytes(file: Path = MEMORY_FILE) -> int | None:
     return None
 
 
-ALL = (python, programs, voice, fonts, face_models, captions_model, music, home, memory)
+ALL = (python, programs, voice, fonts, face_models, captions_model, captions_style, music, home, memory)
