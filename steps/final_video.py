@@ -7,13 +7,13 @@ would blur its letters, and encode them twice.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from steps import about, deliverable, fonts, joins, titles
 from steps.base import Check, Context, LocalStep, Result
 from steps.checks import at_most
-from steps.errors import DiskFull, InvalidInput, ProgramFailed
+from steps.errors import InvalidInput, ProgramFailed
 from steps.external import cut, encoders, ffmpeg
 from steps.external.cut import Clip, Picture, Version
 from steps.font_stack import caption_fonts
@@ -150,20 +150,29 @@ def _pictures(context: Context, clips: Sequence[Clip], lettering: Lettering, *, 
         versions[name] = Version(f"titles.{name}.ass", context.work / f"picture.{name}.mp4")
     last = context.made["script_video"].files.get("last_frame")
     matched, measured = joins.matched(clips, fps=video.fps, last={1: read_picture(last)} if last is not None else {})
-    size = {"width": video.output_width, "height": video.output_height, "fps": video.fps}
-    choice = encoders.choose(final.encoder, **size)
-    picture = Picture(**size, preset=final.preset, crf=final.crf, max_mbps=final.max_mbps, encoder=choice.name)
+    picture = Picture(video.output_width, video.output_height, video.fps, final.preset, final.crf, final.max_mbps)
+    used, passed_over = encode(matched, list(versions.values()), picture, wanted=final.encoder, fonts=folder)
+    return _Cut({name: one.out for name, one in versions.items()}, used, measured, passed_over)
+
+
+def encode(
+    clips: Sequence[Clip], versions: Sequence[Version], picture: Picture, *, wanted: str, fonts: str
+) -> tuple[Picture, tuple[str, ...]]:
+    """Cut the pictures with the encoder that is wanted, or with libx264 if that cannot be used or breaks.
+
+    Returns what was used, and why nothing else was. The errors are those of `cut.join`.
+    """
+    choice = encoders.choose(wanted, width=picture.width, height=picture.height, fps=picture.fps)
+    used = replace(picture, encoder=choice.name)
     try:
-        cut.join(matched, list(versions.values()), picture, fonts=folder)
-    except DiskFull:
-        raise
+        cut.join(clips, versions, used, fonts=fonts)
     except ProgramFailed as error:
         if choice.name == encoders.SOFTWARE:
             raise
         # The card may be full or gone: the night's videos are worth more than the CPU that it saves.
-        encoders.give_up(choice.name, str(error).splitlines()[0][:160])
-        return _pictures(context, clips, lettering, places=places, folder=folder)
-    return _Cut({name: one.out for name, one in versions.items()}, picture, measured, choice.passed_over)
+        encoders.give_up(choice.name, " ".join(str(error).split())[:160])
+        return encode(clips, versions, picture, wanted=wanted, fonts=fonts)
+    return used, choice.passed_over
 
 
 def _versions(final: FinalOptions) -> dict[str, FinalOptions]:

@@ -83,7 +83,7 @@ def measure(name: str, before: Image, after: Image, *, frames: int) -> Join:
     found_colours = _colours(wanted, planes)
     if found_colours is not None:
         match = replace(match, gains=found_colours[0], offsets=found_colours[1])
-        planes = planes * np.array(match.gains) + np.array(match.offsets)
+        planes = np.asarray(planes * np.array(match.gains) + np.array(match.offsets), dtype=np.float32)
     if not match.moves and not match.colours:
         return Join(name, apart, colour, apart, None)
     return Join(name, apart, colour, float(np.abs(_rgb(planes) - _rgb(wanted)).mean()), match)
@@ -192,16 +192,17 @@ def _planes(image: Planes) -> Planes:
     luma = image @ _LUMA
     blue = (image[..., 2] - luma) / 1.8556
     red = (image[..., 0] - luma) / 1.5748
-    return np.stack([16 + luma * 219 / 255, 128 + blue * 224 / 255, 128 + red * 224 / 255], axis=2)
+    planes = [16 + luma * 219 / 255, 128 + blue * 224 / 255, 128 + red * 224 / 255]
+    return np.stack(planes, axis=2).astype(np.float32)
 
 
 def _rgb(planes: Planes) -> Planes:
     """Return planes as RGB again."""
-    luma, blue, red = (planes[..., 0] - 16) * 255 / 219, (planes[..., 1] - 128) * 255 / 224, (planes[..., 2] - 128)
-    red = red * 255 / 224
-    r, b = luma + 1.5748 * red, luma + 1.8556 * blue
-    g = (luma - _LUMA[0] * r - _LUMA[2] * b) / _LUMA[1]
-    return np.clip(np.stack([r, g, b], axis=2), 0, 255)
+    luma = (planes[..., 0] - 16) * 255 / 219
+    blue = luma + 1.8556 * (planes[..., 1] - 128) * 255 / 224
+    red = luma + 1.5748 * (planes[..., 2] - 128) * 255 / 224
+    green = (luma - _LUMA[0] * red - _LUMA[2] * blue) / _LUMA[1]
+    return np.asarray(np.clip(np.stack([red, green, blue], axis=2), 0, 255), dtype=np.float32)
 
 
 def _colours(one: Planes, other: Planes) -> tuple[tuple[float, float, float], tuple[float, float, float]] | None:

@@ -59,13 +59,14 @@ def sound_seam(samples: Samples, *, video_s: float) -> SoundSeam:
     """
     half, near = RATE_HZ // 2, RATE_HZ // 10
     loop = np.concatenate([samples, np.zeros(max(0, round(video_s * RATE_HZ) - samples.size), np.float32)])
-    around = np.concatenate([loop[-near:], loop[:near]])
+    around = np.concatenate([loop[-half:], loop[:half]])
+    seam = min(half, loop.size)
     steps = np.abs(np.diff(around))
     heard = np.flatnonzero(np.abs(around) > 1e-4)
-    before, after = heard[heard < near], heard[heard >= near]
+    before, after = heard[heard < seam], heard[heard >= seam]
     gap = int(after[0] - before[-1]) - 1 if before.size and after.size else 0
     # Where sound breaks off and where it sets in again, whichever is steeper.
-    at = [int(before[-1]) if before.size else near - 1, int(after[0]) - 1 if after.size else near - 1]
+    at = [int(before[-1]) if before.size else seam - 1, int(after[0]) - 1 if after.size else seam - 1]
     step = max(float(steps[min(max(one, 0), steps.size - 1)]) for one in at)
     inside = np.concatenate([np.abs(np.diff(loop[-half:-near])), np.abs(np.diff(loop[near:half]))])
     usual = float(np.percentile(inside, 99.9)) if inside.size else 0.0
