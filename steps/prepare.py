@@ -66,7 +66,14 @@ class Prepare(LocalStep):
 
         def see(picture: Image.Image) -> Seen:
             purse = purse_of(options, item_id=context.subject.item_id)
-            return sight.ask(options.llm.vision, picture, subject=context.subject, seed=context.seed, purse=purse)
+            return sight.ask(
+                options.llm.vision,
+                picture,
+                subject=context.subject,
+                seed=context.seed,
+                purse=purse,
+                prompts_dir=options.prompts_dir,
+            )
 
         try:
             judged = judge(
@@ -90,7 +97,7 @@ class Prepare(LocalStep):
             raise ResourceMissing(judged.exposed.failed or "")  # for all: the paintings wait, none is used up
         assert judged.seen is not None
         verdict, measured, picture = judged.verdict, judged.measured, judged.intake.picture
-        data = {"verdict": _verdict_data(judged), "sex": judged.seen.sex, "age": judged.seen.age}
+        data = {"verdict": _verdict_data(judged, options.prompts_dir), "sex": judged.seen.sex, "age": judged.seen.age}
         if not verdict.accepted or measured.main is None:
             return Result(data=data, checks=verdict.checks, turned_down=verdict.reasons)
         full = _for_frame(context.subject.painting, judged.intake, options.prepare)
@@ -202,7 +209,7 @@ def _save(picture: Image.Image, path: Path) -> Path:
     return path
 
 
-def _verdict_data(judged: Judged) -> dict[str, Any]:
+def _verdict_data(judged: Judged, prompts_dir: Path | None) -> dict[str, Any]:
     """Return everything that was found out, for the review."""
     measured, exposed, intake = judged.measured, judged.exposed, judged.intake
     return {
@@ -218,7 +225,7 @@ def _verdict_data(judged: Judged) -> dict[str, Any]:
         },
         "vision": judged.seen.model_dump(mode="json") if judged.seen else None,
         "nudity": None if exposed is None else asdict(exposed),
-        "prompt_version": prompts.load("see_system").version,
+        "prompt_version": prompts.load("see_system", prompts_dir).version,
         "file": {
             "width": intake.width,
             "height": intake.height,

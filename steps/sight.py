@@ -7,6 +7,7 @@ aims at it. The note comes first, because a model that has said what it sees cou
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any, Literal
 
 from PIL import Image
@@ -46,7 +47,13 @@ class Seen(BaseModel):
 
 
 def ask(
-    endpoint: LlmEndpoint, picture: Image.Image, *, subject: Subject, seed: int, purse: Purse | None = None
+    endpoint: LlmEndpoint,
+    picture: Image.Image,
+    *,
+    subject: Subject,
+    seed: int,
+    purse: Purse | None = None,
+    prompts_dir: Path | None = None,
 ) -> Seen:
     """Ask the vision model what it sees. Blocks until it answers.
 
@@ -56,14 +63,15 @@ def ask(
         subject: What the catalogue says about it, which goes along as data.
         seed: Of the answer.
         purse: What the answer may cost; without one, nothing is counted.
+        prompts_dir: Folder of the owner's prompts.
 
     Raises:
         ServiceUnavailable, ServiceRefused, BadOutput: it did not answer properly, also when asked again.
     """
     asked = Chat(endpoint, purse=purse).answer(
         Seen,
-        system=prompts.load("see_system").text,
-        user=prompts.load("see_user").fill(data=prompts.as_data(known(subject))),
+        system=prompts.load("see_system", prompts_dir).text,
+        user=prompts.load("see_user", prompts_dir).fill(data=prompts.as_data(known(subject))),
         image=as_sent(picture),
         schema_name="picture",
         seed=seed,

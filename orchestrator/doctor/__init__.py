@@ -51,6 +51,7 @@ def examine(settings: Settings, steps: Sequence[Step] | None = None) -> list[Fin
     examined = [answer.result() for answer in instance_answers]
     findings += _instances(settings, examined, workflows)
     findings += guarded("canary", partial(_canary, settings, workflows))
+    findings += guarded("prompts", partial(_prompts, settings))
     return findings
 
 
@@ -98,6 +99,16 @@ def _canary(settings: Settings, workflows: Mapping[str, Workflow]) -> Iterator[F
         yield Finding("canary", Grade.PROBLEM, found, "write basic, off, or the name of a step such as clean_pic")
     else:
         yield Finding("canary", Grade.OK, f"the workflow of {wanted}")
+
+
+def _prompts(settings: Settings) -> Iterator[Finding]:
+    from steps.prompts import problems
+
+    folder = settings.home / "prompts"
+    remedy = "correct the file, or move it away: then the packaged prompt is used"
+    found = [Finding("prompts", Grade.PROBLEM, problem, remedy) for problem in problems(folder)]
+    if found or folder.is_dir():
+        yield from found or [Finding("prompts", Grade.OK, f"your own in {folder}")]
 
 
 def _instance(settings: InstanceSettings, workflows: Mapping[str, Workflow]) -> Examined:

@@ -63,3 +63,17 @@ def test_every_packaged_prompt_is_sound():
     """Names, head, placeholders."""
     assert {"script_system", "script_user", "see_system", "see_user"} <= set(prompts.names())
     assert all(not prompts.load(name).version.startswith("own") for name in prompts.names())
+
+
+def test_the_doctor_says_which_prompt_cannot_be_used(tmp_path):
+    """Before the night, in which every script would fail."""
+    from orchestrator.doctor import _prompts
+    from orchestrator.settings import Settings
+
+    settings = Settings(home=tmp_path)
+    assert list(_prompts(settings)) == []
+    (tmp_path / "prompts").mkdir()
+    assert [one.grade for one in _prompts(settings)] == ["ok"]
+    (tmp_path / "prompts" / "script_user.txt").write_text("Write!", "utf-8")
+    (problem,) = _prompts(settings)
+    assert "lacks $data, $language_name" in problem.found
