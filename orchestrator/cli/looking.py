@@ -96,9 +96,8 @@ def embedded(
     """Run one embedded ComfyUI (or language model) alone: previews on the CPU, for any client."""
     if llm:
         from orchestrator.embedded.llm import serve as serve_llm
-        from orchestrator.settings import models_dir
 
-        failed = serve_llm(host, port, models_dir=models_dir())
+        failed = serve_llm(host, port)
     else:
         from orchestrator.embedded.__main__ import serve
 

@@ -16,7 +16,6 @@ import sys
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 from aiohttp import web
@@ -26,8 +25,6 @@ from orchestrator.embedded.errors import BadFault
 from orchestrator.embedded.llm_answers import BadRequest, answer, read_question
 from orchestrator.embedded.llm_batch import Batch, Pace
 from orchestrator.embedded.llm_faults import LlmFaultBoard
-from steps.errors import ResourceMissing
-from steps.external.faces import default_models_dir
 
 MODEL = "nightreel-preview"
 MAX_BODY_BYTES = 32 * 1024 * 1024
@@ -37,13 +34,10 @@ WORKERS = 2
 class LlmServer:
     """The server's state: what it is told, when it was last asked, how it should misbehave."""
 
-    def __init__(
-        self, *, models_dir: Path, faults: tuple[str, ...] = (), batch: int | None = None, pace: Pace | None = None
-    ) -> None:
+    def __init__(self, *, faults: tuple[str, ...] = (), batch: int | None = None, pace: Pace | None = None) -> None:
         """Keep the settings; nothing is opened yet.
 
         Args:
-            models_dir: Folder of the two face model files.
             faults: As `llm_faults` reads them.
             batch: Answers that are given together; None: without limit.
             pace: How fast each of them is; None: as fast as can be.
@@ -51,7 +45,6 @@ class LlmServer:
         Raises:
             BadFault: a fault that nobody understands.
         """
-        self._models_dir = models_dir
         self._faults = LlmFaultBoard(faults)
         self._bed = llm_sleep.Bed(self._faults.kinds())
         self._batch = Batch(batch, pace or Pace())
@@ -118,11 +111,9 @@ class LlmServer:
             if (fault := self._faults.strike("question", number, told)) is not None:
                 question = llm_misbehave.twisted(fault, question)
             loop = asyncio.get_running_loop()
-            text = await loop.run_in_executor(self._workers, lambda: answer(question, models_dir=self._models_dir))
+            text = await loop.run_in_executor(self._workers, answer, question)
         except BadRequest as error:
             return _error(400, str(error), kind="invalid_request_error", param=error.param)
-        except ResourceMissing as error:
-            return _error(503, str(error), kind="server_error")
         ended = "stop"
         if (fault := self._faults.strike("answer", number, told)) is not None:
             text, ended = llm_misbehave.spoiled(fault, text, question)
@@ -134,7 +125,6 @@ def serve(
     host: str,
     port: int,
     *,
-    models_dir: Path,
     idle_exit_s: float | None = None,
     faults: tuple[str, ...] = (),
     batch: int | None = None,
@@ -147,7 +137,6 @@ def serve(
     Args:
         host: Address to listen on.
         port: TCP port; 0 for any free one.
-        models_dir: Folder of the two face model files.
         idle_exit_s: Exit after so many seconds without a question; None for never.
         faults: As `llm_faults` reads them.
         batch: Answers that are given together; None: without limit.
@@ -156,7 +145,7 @@ def serve(
     Raises:
         BadFault: a fault that nobody understands.
     """
-    server = LlmServer(models_dir=models_dir, faults=faults, batch=batch, pace=pace)
+    server = LlmServer(faults=faults, batch=batch, pace=pace)
     try:
         asyncio.run(_serve(server, host, port, idle_exit_s=idle_exit_s))
     except OSError as error:
@@ -219,7 +208,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True, help="0 for any free port")
     parser.add_argument("--idle-exit-s", type=float, default=None, help="exit after so long without a question")
-    parser.add_argument("--models-dir", type=Path, default=None, help="folder of the face model files")
     parser.add_argument("--fault", action="append", default=[], help="misbehave, for tests: KIND or KIND@key=value")
     parser.add_argument("--batch", type=int, default=None, help="answers that decode together; by default all")
     parser.add_argument("--tokens-per-s", type=float, default=0.0, help="pace of one answer; by default at once")
@@ -229,7 +217,6 @@ def main(arguments: list[str] | None = None) -> int:
         return serve(
             told.host,
             told.port,
-            models_dir=told.models_dir or default_models_dir(),
             idle_exit_s=told.idle_exit_s,
             faults=tuple(told.fault),
             batch=told.batch,

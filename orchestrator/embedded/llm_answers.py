@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from orchestrator.embedded.llm_judge import NotAPicture, look, picture_of
@@ -76,12 +75,11 @@ def read_question(body: Any) -> Question:
     )
 
 
-def answer(question: Question, *, models_dir: Path) -> str:
+def answer(question: Question) -> str:
     """Return what the model says: JSON for a schema, a polite sentence without one. Blocks, up to half a second.
 
     Raises:
         BadRequest: the picture or the schema cannot be used.
-        ResourceMissing: the face models are absent.
     """
     told = _told(question.text)
     known: dict[str, Any] = {}

@@ -60,6 +60,8 @@ article > img, .blank { width: 100%; max-height: 15rem; object-fit: contain; obj
   background: var(--good); z-index: 1; }
 .row.failed .bar i { background: var(--bad); }
 @media (max-width: 34rem) {
+  .figures { gap: .5rem; }
+  .figures li { flex: 1 1 5rem; padding: .4rem .6rem; }
   article { grid-template-columns: 7rem 1fr; padding: .7rem; }
   .row { grid-template-columns: 7.2rem minmax(2.5rem, 1fr) 4rem 4.6rem; gap: .4rem; font-size: .95em; }
 }

@@ -132,12 +132,6 @@ def test_what_is_no_json_or_no_path_is_refused(url):
     assert requests.get(url + "/chat/completions", timeout=10).status_code == 405
 
 
-def test_pictures_are_judged_without_the_face_models(tmp_path):
-    """The witness must not see with the eyes of step 0's own checks: it does not even have them."""
-    with embedded("--models-dir", str(tmp_path)) as (url, _):
-        assert "one face" in said(post(url, asking(picture=data_uri(portrait()))))
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_cleanly(number):
     """A night starts and ends it many times."""
@@ -175,10 +169,10 @@ def test_faults_on_demand():
         assert process.wait(10) == 0  # a hanging answer does not hold it back
 
 
-def test_a_port_that_is_taken_is_said(url, capsys, tmp_path):
+def test_a_port_that_is_taken_is_said(url, capsys):
     """Exit status 1 and one line, not a traceback."""
     port = int(url.split(":")[2].split("/")[0])
-    assert serve("127.0.0.1", port, models_dir=tmp_path) == 1
+    assert serve("127.0.0.1", port) == 1
     assert f"127.0.0.1:{port}" in capsys.readouterr().err
     with pytest.raises(SystemExit):
         main(["--port", "0", "--fault", "unheard_of"])
