@@ -116,6 +116,6 @@ class Placeholders:
         """A tone that comes and goes like syllables."""
         seconds = max(1.0, len(text.split()) / self.WORDS_PER_SECOND)
         moments = np.arange(int(seconds * self.RATE_HZ)) / self.RATE_HZ
-        syllables = np.abs(np.sin(np.pi * (2.3 * moments + 0.4 * np.sin(1.7 * moments)))) ** 0.7
+        syllables = np.abs(np.sin(np.pi * (2.3 * moments + 0.4 * np.sin(1.7 * moments)))) ** 1.5
         tone = 0.3 * syllables * np.sin(2 * np.pi * 220.0 * moments)
         return Audio(tone.astype(np.float32)[None, :], self.RATE_HZ)
