@@ -198,6 +198,10 @@ ENGLISH = Phrases(
         "I am told {that_fact}, and nobody had warned me.",
     ),
     reactions={
+        "grief": (
+            "Nobody can paint that, but look at my eyes.",
+            "About that I would rather let the shadows speak.",
+        ),
         "theft": (
             "You must admit that I should be flattered.",
             "I saw nothing, I was looking straight ahead.",
@@ -299,6 +303,7 @@ ENGLISH = Phrases(
         ),
     },
     topics={
+        "grief": r"\b(lost|losing|buried)\b.*\b(wife|husband|son|daughter|child|children)\b|\bwidow\w*\b",
         "theft": r"\b(stol\w+|theft|thie\w+|robb\w+)\b",
         "secret": r"\b(secret\w*|hid|hidden|under (my|his|her) hat|myster\w*)\b",
         "death": r"\b(died|dies|death|buried|grave|funeral)\b",
@@ -312,8 +317,8 @@ ENGLISH = Phrases(
         "work": r"\b(workshop|studio|repaired|built|published|school|played|invented|copied|sang|saved|mended)\b",
     },
     moods={
-        "melancholic": ("death", "found"),
-        "tender": ("love", "animal"),
+        "melancholic": ("grief", "death", "found"),
+        "tender": ("grief", "love", "animal"),
         "proud": ("fame", "money", "work"),
         "solemn": ("death", "fame"),
         "cheeky": ("theft", "secret", "quarrel", "food", "money", "animal", "love"),

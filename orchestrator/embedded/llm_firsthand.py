@@ -135,7 +135,14 @@ def _english_verbs(told: str) -> str | None:
         return found[1] + _EN_VERBS.get(word, word)
 
     told = re.sub(rf"\b(I (?:(?:{adverb}) )?)([a-z']+)", verb, told)
-    return None if broken or re.search(r"\bI (?:and|or)\b|\b(?:and|or) me\b|(?:\bthat|s) of me\b", told) else told
+    return (
+        None
+        if broken
+        or re.search(
+            r"\bI (?:and|or)\b|\b(?:and|or) me\b|(?<!front)(?<!made)(?<!rid)(?<!sight)(?<!spoke) of me\b", told
+        )
+        else told
+    )
 
 
 def _names_others(told: str) -> bool:

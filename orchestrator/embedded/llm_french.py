@@ -199,6 +199,10 @@ FRENCH = Phrases(
         "On m'assure {que_fact}, et personne ne m'avait prévenu{e}.",
     ),
     reactions={
+        "grief": (
+            "Cela ne se peint pas, mais regardez mes yeux.",
+            "Là-dessus, je préfère laisser parler l'ombre.",
+        ),
         "theft": (
             "Avouez que c'est flatteur.",
             "Moi, je n'ai rien vu, je regardais devant moi.",
@@ -301,6 +305,7 @@ FRENCH = Phrases(
         ),
     },
     topics={
+        "grief": r"\b(perdu|perdit|veu(f|ve))\b.*\b(femme|mari|fils|fille|enfants?)\b|\b(veuve?|veuf|veuvage)\b",
         "theft": r"\b(vol|vole[es]*|voleur|derob\w+)\b",
         "secret": r"\b(secret\w*|cach\w+|sous son chapeau|mystere\w*)\b",
         "death": r"\b(mort[es]*|meurt|mourut|mourus|deces|tombe|enterr\w+)\b",
@@ -314,8 +319,8 @@ FRENCH = Phrases(
         "work": r"\b(atelier|repar\w+|fabriqu\w+|publi\w+|ecole|jouai?|invent\w+|recopi\w+|chant\w+|sauv\w+)\b",
     },
     moods={
-        "melancholic": ("death", "found"),
-        "tender": ("love", "animal"),
+        "melancholic": ("grief", "death", "found"),
+        "tender": ("grief", "love", "animal"),
         "proud": ("fame", "money", "work"),
         "solemn": ("death", "fame"),
         "cheeky": ("theft", "secret", "quarrel", "food", "money", "animal", "love"),

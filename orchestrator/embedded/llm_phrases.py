@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MOODS = ("cheeky", "solemn", "tender", "proud", "melancholic")
-TOPICS = ("theft", "money", "love", "death", "fame", "secret", "found", "quarrel", "work", "food", "animal", "any")
 
 
 @dataclass(frozen=True)
