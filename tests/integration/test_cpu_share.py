@@ -107,7 +107,7 @@ def test_one_core_is_left_for_the_cards(wanted, feeds, expected):
 def encode(context: Context, *, seconds: float = 2) -> None:
     """Encode as fast as a film is shown (-re), so that there is time to look."""
     source = f"testsrc2=size=64x64:rate=25:duration={seconds}"
-    arguments = ["-re", "-f", "lavfi", "-i", source, "-c:v", "libx264", "out.mp4"]
+    arguments = ["-re", "-f", "lavfi", "-i", source, "-c:v", "libx264", "-tune", "zerolatency", "out.mp4"]
     ffmpeg_program.run(arguments, cwd=context.work, timeout_s=60, length_s=seconds)
 
 
