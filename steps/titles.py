@@ -161,7 +161,7 @@ def _card_events(
     right = left + (_INDENT + 20) * scale + widest
     # A soft shade under the card, so that it can be read on lace and on snow; then the bar, then the lines.
     shade = _box(left - 60 * scale, top - 30 * scale, right + 40 * scale, bottom + 30 * scale)
-    blurred = rf"{{\an7\pos(0,0)\bord0\shad0\1c&H000000&\1a&H78&\blur{38 * scale:.0f}{_fading()}\p1}}{shade}"
+    blurred = rf"{{\an7\pos(0,0)\bord0\shad0\1c&H000000&\1a&H58&\blur{38 * scale:.0f}{_fading()}\p1}}{shade}"
     yield ass.Event(*span_s, "title", blurred, 0)
     bar = _box(left, top + 8 * scale, left + _BAR * scale, bottom - 4 * scale)
     gold = rf"{{\an7\pos(0,0)\bord0\shad0\1c{ass.colour(_GOLD)}{_fading()}\p1}}{bar}"
@@ -224,6 +224,6 @@ def _styles(lettering: Lettering) -> Sequence[ass.Style]:
     return (
         written("title", title, "#FFFFFF"),
         written("byline", small, _CREAM),
-        written("notice", small, _CREAM, 0.85),
-        ass.Style("mark", small, _MARK * scale, outline=1.4 * scale, opacity=0.5, outline_opacity=0.4),
+        written("notice", small, _CREAM),
+        ass.Style("mark", small, _MARK * scale, outline=1.6 * scale, opacity=0.6, outline_opacity=0.55),
     )

@@ -39,7 +39,7 @@ class Track:
     speech: Path
     speech_at_s: float  # in the video
     music: Path
-    music_loops: bool  # it is a circle of exactly this length: neither repeated nor faded
+    music_loops: bool  # it is a circle of exactly this length: neither repeated nor faded into itself
     duration_s: float  # of the video
     music_level: Loudness | None = None  # of the part that is heard; measured if None
 
@@ -97,7 +97,8 @@ def mix(track: Track, levels: Levels, *, work: Path) -> Path:
 def _bed(track: Track, levels: Levels, *, work: Path) -> str:
     """Write the music at its level and exactly as long as the video; return the file's plain name.
 
-    A run of its own: where a repeated input is cut off inside the graph that ducks it, FFmpeg 6 waits for ever.
+    Music that is no circle becomes one: what would come after the video's end fades out over its beginning. A run of
+    its own: where a repeated input is cut off inside the graph that ducks it, FFmpeg 6 waits for ever.
     """
     import ffmpeg
 
@@ -105,14 +106,19 @@ def _bed(track: Track, levels: Levels, *, work: Path) -> str:
     heard = track.music_level or measure_loudness(track.music, first_s=track.duration_s)
     gain_db = levels.music_lufs - heard.integrated_lufs
     total = round(track.duration_s * RATE_HZ)
-    more = 0 if track.music_loops else int(track.duration_s / max(0.05, probe(track.music).duration_s)) + 1
+    over = 0 if track.music_loops else min(RATE_HZ, total // 4)
+    needed_s = (total + over) / RATE_HZ
+    more = 0 if track.music_loops else int(needed_s / max(0.05, probe(track.music).duration_s)) + 1
     name = ffmpeg_program.stage(track.music, into=work, name=f"music{track.music.suffix}")
     music = _normal(ffmpeg.input(name, stream_loop=more).audio, gain_db)
-    music = music.filter("apad", whole_len=total).filter("atrim", end_sample=total)
-    if not track.music_loops:
-        fade_s = min(1.2, track.duration_s / 4)
-        music = music.filter("afade", t="in", d=fade_s / 3)
-        music = music.filter("afade", t="out", st=track.duration_s - fade_s, d=fade_s)
+    music = music.filter("apad", whole_len=total + over).filter("atrim", end_sample=total + over)
+    if over:
+        parts = music.filter_multi_output("asplit")
+        shape = {"curve": "qsin", "d": over / RATE_HZ}  # two sounds that know nothing of each other keep their power
+        begun = parts[0].filter("atrim", end_sample=total).filter("afade", t="in", **shape)
+        after = parts[1].filter("atrim", start_sample=total).filter("asetpts", "PTS-STARTPTS")
+        after = after.filter("afade", t="out", **shape)
+        music = ffmpeg.filter([begun, after], "amix", inputs=2, normalize=0, duration="first")
     with partial(out) as beside:
         _run(ffmpeg.output(music, beside.name, acodec="pcm_f32le", ar=RATE_HZ), track.duration_s, work=work)
     return out.name

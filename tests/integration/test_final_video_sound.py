@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import yaml
 
-from steps import music
+from steps import loop, music
 from steps.errors import BadOutput, InvalidInput, ResourceMissing
 from steps.external import ffmpeg, mixing
 from steps.external.mixing import Levels, Track
@@ -90,6 +90,18 @@ def test_sound_ends_with_the_pictures(speech: Path, tmp_path: Path) -> None:
     """Within one packet of AAC, and never after them."""
     samples, _ = made(speech, tmp_path / "w")
     assert 0 <= 8.0 - len(samples) / RATE < 1024 / RATE + 1e-6
+
+
+def test_owners_music_goes_round_too(speech: Path, tmp_path: Path) -> None:
+    """Its end flows into its beginning: as loud there as anywhere, and without a click, though it swells all along."""
+    swelling = "aevalsrc='0.4*(0.05+0.95*t/9)*sin(330*2*PI*t)':d=10:s=44100"
+    tune = sound(tmp_path / "tune.wav", swelling)
+    bed = mixing._bed(Track(speech, 2.0, tune, False, 8.0), LEVELS, work=tmp_path)
+    samples = ffmpeg.read_samples(tmp_path / bed, rate_hz=RATE)
+    assert samples.size == 8 * RATE
+    seam = loop.sound_seam(samples, video_s=8.0)
+    assert [check for check in seam.checks() if not check.passed] == []
+    assert seam.gap_s < 0.001
 
 
 def test_own_loop_goes_round_without_a_seam(speech: Path, tmp_path: Path) -> None:
