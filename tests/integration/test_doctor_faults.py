@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -245,7 +246,7 @@ def sick_machine(tmp_path_factory) -> Iterator[list[Finding]]:
             llm={"text": {"url": "http://127.0.0.1:1/v1"}, "vision": {"url": f"{locked}/v1", "api_key": "wrong"}},
             comfyui={"instances": [{"name": "a", "url": "http://127.0.0.1:1"}]},
         )
-        step = next(step for step in default_steps() if step.name == "clean_pic")
+        step = copy.copy(next(step for step in default_steps() if step.name == "clean_pic"))
         step.workflow = str(broken)
         yield examine(settings, [step])
 
