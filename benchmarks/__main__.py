@@ -15,6 +15,7 @@ MEASURES = {
     "cards16_speedup": "benchmarks.cards",
     "cards64_cpu_cores": "benchmarks.cards64",
     "cards64_memory_growth_mib": "benchmarks.cards64",
+    "reattach_s": "benchmarks.reattach",
     "dead_card_ratio": "benchmarks.dead_card",
     "status_s": "benchmarks.state",
     "moves_per_s": "benchmarks.state",
