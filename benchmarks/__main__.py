@@ -17,6 +17,7 @@ MEASURES = {
     "cards64_memory_growth_mib": "benchmarks.cards64",
     "reattach_s": "benchmarks.reattach",
     "dead_card_ratio": "benchmarks.dead_card",
+    "chaos_wasted_gpu_ratio": "benchmarks.chaos",
     "status_s": "benchmarks.state",
     "moves_per_s": "benchmarks.state",
     "catalogue_30000_s": "benchmarks.state",
