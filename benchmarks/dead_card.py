@@ -29,12 +29,12 @@ READY_S = 2.0  # how long a dead card is waited for; compressed as the prompts a
 
 
 @contextmanager
-def cards(folder: Path) -> Iterator[list[str]]:
+def cards(folder: Path, *, count: int = CARDS) -> Iterator[list[str]]:
     """Start servers that nobody restarts; yield their addresses."""
     processes = []
     urls = []
     try:
-        for number in range(CARDS):
+        for number in range(count):
             command = [sys.executable, "-m", "orchestrator.embedded", "--port", "0", "--idle-exit-s", "120"]
             process = subprocess.Popen(
                 [*command, "--directory", str(folder / f"card{number}")], stdout=subprocess.PIPE, text=True

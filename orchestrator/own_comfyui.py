@@ -40,7 +40,7 @@ def program_of(name: str, settings: StartSettings, *, gpu: Gpu | None, folder: P
         NotReadyError: the checkout, the Python or a folder is not there; all of it is listed.
     """
     folder = folder.absolute()
-    problems = _problems(settings)
+    problems = start_problems(settings)
     if problems:
         raise NotReadyError(f"{name} cannot be started:\n" + "\n".join(f"    {problem}" for problem in problems))
     make_folders(folder)
@@ -130,7 +130,8 @@ def extra_model_paths(settings: StartSettings, folder: Path) -> list[Path]:
     return found
 
 
-def _problems(settings: StartSettings) -> list[str]:
+def start_problems(settings: StartSettings) -> list[str]:
+    """Return what keeps a ComfyUI from being started; empty when nothing is seen."""
     problems = []
     if not (settings.folder / "main.py").is_file():
         problems.append(f"`start.folder` is {settings.folder}, which holds no main.py; give the ComfyUI checkout")

@@ -231,8 +231,14 @@ class StepQueue:
         return Entry(run, Waiting(run.run_id, where.failed_on, step=run.step, since=due, only_on=where.only_on))
 
     def _is_open(self, run: Waiting, worker: str) -> bool:
-        """Tell whether a worker may take a run at all; once those that alone might are gone, anybody may."""
-        return not self._resting[worker] and (worker in run.only_on or run.only_on.isdisjoint(self._in_flight))
+        """Tell whether a worker may take a run at all; once those that alone might are gone, anybody may.
+
+        Gone are also those that are in use and have been left out of the step since.
+        """
+        if self._resting[worker]:
+            return False
+        kept_for = run.only_on.intersection(self._in_flight)
+        return worker in kept_for or not kept_for or self._placement.hopeless(run.step, kept_for) is not None
 
     def _why_hopeless(self, due: Iterable[Waiting]) -> str | None:
         """Return why nothing that is due can ever be handed out; None when something can."""

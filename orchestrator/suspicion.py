@@ -56,13 +56,15 @@ class Suspicion:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._cards: dict[str, _CardRecord] = {}
-        self._through: dict[tuple[str, str], set[int]] = {}  # (step, card) -> items that came through
+        self._through: dict[tuple[str, str], set[int]] = {}  # (step, card) -> the first two items that came through
         self._failed_on: dict[int, set[str]] = {}  # run -> cards
 
     def succeeded(self, *, item_id: int, step: str, card: str) -> None:
         """Note that an item came through on a card."""
         with self._lock:
-            self._through.setdefault((step, card), set()).add(item_id)
+            through = self._through.setdefault((step, card), set())
+            if len(through) < 2:  # one beside any item that may fail is enough
+                through.add(item_id)
             record = self._cards.get(card)
             if record is not None:
                 record.items.clear()

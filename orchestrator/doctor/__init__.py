@@ -13,6 +13,7 @@ from functools import partial
 from orchestrator.comfyui.errors import WorkflowError
 from orchestrator.comfyui.workflow import Workflow
 from orchestrator.doctor import machine, servers, services
+from orchestrator.doctor.cards import cards
 from orchestrator.doctor.findings import Finding, Grade, Probe, guarded
 from orchestrator.doctor.instances import Examined, compare, examine_instance, steps_nobody_can_do
 from orchestrator.doctor.restarts import restart_way
@@ -129,10 +130,12 @@ def _instances(settings: Settings, examined: Sequence[Examined], workflows: Mapp
     if not settings.comfyui.instances:
         found = f"no instance is listed: {settings.comfyui.embedded.cards} embedded cards make previews on the CPU"
         return [Finding("ComfyUI", Grade.OK, found, "list your cards under `comfyui.instances` for the real thing")]
-    together = [*compare(examined)]
+    answered = [(one.settings, one.stats) for one in examined]
+    together = [*compare(examined), *guarded("cards", partial(cards, answered))]
     shared = [
         Examined(one.settings, one.stats, (*one.findings, *(it for it in together if it.instance == one.settings.name)))
         for one in examined
     ]
     listed = [finding for one in shared for finding in one.findings]
+    listed += [one for one in together if one.instance is None]
     return [*listed, *steps_nobody_can_do(shared, list(workflows))]

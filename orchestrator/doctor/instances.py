@@ -42,6 +42,9 @@ def examine_instance(settings: InstanceSettings, workflows: Mapping[str, Workflo
         workflows: Step name -> its workflow.
     """
     subject = f"instance {settings.name}"
+    if settings.start is not None and settings.role == "work":
+        words = f"Nightreel starts it, from {settings.start.folder}"
+        return Examined(settings, None, (Finding(subject, Grade.OK, words, "", settings.name),))
     if settings.role != "work" or settings.url is None:
         words = "reserved: never touched" if settings.role == "reserved" else f"for {settings.role}, not for the night"
         return Examined(settings, None, (Finding(subject, Grade.OK, words, "", settings.name),))

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from db.canaries import Canaries
 from db.reviews import ReviewView
 from db.store import Store
 from db.views import ArtifactView, AttemptView, ItemView
@@ -17,6 +18,7 @@ from orchestrator.clock import SystemClock
 from orchestrator.errors import StorageError
 from orchestrator.home import Home
 from orchestrator.report import markdown, page
+from orchestrator.report.canaries import canaries_grid, plain_canaries
 from orchestrator.report.figures import VIDEO_STEP, NightFigures, Share, night_figures
 from orchestrator.report.history import items_as_left, verdicts_about
 from orchestrator.report.instances import instance_stories, plain_stories, restarts_grid
@@ -53,12 +55,14 @@ def write_report(store: Store, home: Home, batch_id: int) -> WrittenReport:
     reviews = verdicts_about(store, batch_id, attempts)
     stories = instance_stories(home.log_of(batch_id))
     restarts = restarts_grid(stories)
-    tables = [restarts] if restarts.lead else []  # what nobody may miss comes first
+    canaries = Canaries(store.engine).of_batch(batch_id)
+    of_instances = [restarts, canaries_grid(canaries)]
+    tables = [grid for grid in of_instances if grid.lead]  # what nobody may miss comes first
     tables += grids(figures, reviews)
-    tables += [restarts] if restarts.rows and not restarts.lead else []
+    tables += [grid for grid in of_instances if grid.rows and not grid.lead]
     folder = home.report_of(batch_id)
     cards = list(_cards(store, home, folder, items, attempts))
-    values = {**plain(figures, reviews), "restarts": plain_stories(stories)}
+    values = {**plain(figures, reviews), "restarts": plain_stories(stories), "canaries": plain_canaries(canaries)}
     as_json = json.dumps(values, ensure_ascii=False, indent=2, default=str)
     written = WrittenReport(folder / "report.md", folder / "report.json", folder / "report.html")
     texts = {

@@ -91,7 +91,7 @@ MANIFEST = {
         "expected_s": 1,
         "idle_timeout_s": 10,
         "total_timeout_s": 60,
-        "phases": {phase: {"idle_timeout_s": 8} for phase in ("load", "sample", "decode", "save")},
+        "phases": dict.fromkeys(("load", "sample", "decode", "save"), 8),
     },
 }
 

@@ -162,7 +162,7 @@ def _failed(night: Night) -> Iterator[str]:
         night.home,
         "SELECT run_id, attempt.step, instance, counted, error_class, rung FROM attempt JOIN step_run "
         "ON step_run.id = run_id AND attempt.generation = step_run.generation "
-        "WHERE state = 'FAILED' AND outcome = 'failed' ORDER BY attempt.id",
+        "WHERE state = 'FAILED' AND outcome = 'failed' ORDER BY run_id, attempt.id",
     )
     for run_id, group in itertools.groupby(tries, key=lambda row: row["run_id"]):
         mine = list(group)

@@ -23,7 +23,7 @@ from tests.conftest import COMFYUI_VARIABLE
 QUICK = Pace(live_poll_s=0.5)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def comfyui_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the server under contract."""
     url = request.config.getoption("--comfyui-url", default=None) or os.environ.get(COMFYUI_VARIABLE)

@@ -86,7 +86,7 @@ def card(**facts: Any) -> Change:
     """Make a preview look like a real card: 48 GiB of video memory, 64 GiB of memory, CUDA, no word of being a preview.
 
     Args:
-        facts: Other values: version, vram_gib, ram_gib, kind, name, boot_id.
+        facts: Other values: version, vram_gib, ram_gib, kind, name, boot_id, argv.
     """
 
     def change(stats: Any) -> Any:
@@ -95,6 +95,8 @@ def card(**facts: Any) -> Change:
         boot_id = system.pop("boot_id", None)
         if facts.get("boot_id"):
             system["boot_id"] = boot_id
+        if "argv" in facts:
+            system["argv"] = facts["argv"]
         system["comfyui_version"] = facts.get("version", "0.27.0")
         system["ram_total"] = system["ram_free"] = int(facts.get("ram_gib", 64) * GIB)
         vram = int(facts.get("vram_gib", 48) * GIB)

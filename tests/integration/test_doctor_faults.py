@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -120,6 +121,22 @@ INSTANCES = [
     ),
     ("slow", {STATS: card(kind="cpu", name="cpu")}, {}, "instance slow: card", "computes on the CPU", Grade.WARNING),
     ("lean", {STATS: card(ram_gib=16)}, {}, "instance lean: memory", "16 GiB of memory", Grade.WARNING),
+    (
+        "gamer",
+        {STATS: card(argv=["main.py", "--cuda-device", "7"])},
+        {},
+        "instance gamer: card",
+        "that card is reserved as games",
+        Grade.PROBLEM,
+    ),
+    (
+        "own",
+        None,
+        {"url": None, "start": {"folder": "no-checkout"}, "gpu": 1},
+        "instance own",
+        "holds no main.py",
+        Grade.PROBLEM,
+    ),
     ("one", {STATS: card(boot_id=True)}, {}, "instance one", "ComfyUI 0.27.0", Grade.OK),
     ("twin", {STATS: card(boot_id=True)}, {}, "instance twin", "the same server as one", Grade.PROBLEM),
     ("forever", {STATS: card()}, {}, "instance forever: restart", "there is no `restart`", Grade.WARNING),
@@ -245,7 +262,7 @@ def sick_machine(tmp_path_factory) -> Iterator[list[Finding]]:
             llm={"text": {"url": "http://127.0.0.1:1/v1"}, "vision": {"url": f"{locked}/v1", "api_key": "wrong"}},
             comfyui={"instances": [{"name": "a", "url": "http://127.0.0.1:1"}]},
         )
-        step = next(step for step in default_steps() if step.name == "clean_pic")
+        step = copy.copy(next(step for step in default_steps() if step.name == "clean_pic"))
         step.workflow = str(broken)
         yield examine(settings, [step])
 

@@ -10,6 +10,8 @@ import pytest
 from report_nights import Studio
 from rich.console import Console
 
+from db.canaries import GOOD as GOOD_CANARY
+from db.canaries import Canaries, CanaryView
 from orchestrator.log import NightLog
 from orchestrator.night import NightResult
 from orchestrator.report import write_report
@@ -107,3 +109,21 @@ def test_the_report_and_the_summary_say_it(tmp_path):
     result = NightResult(batch.id, "complete", {}, studio.home.log_of(batch.id))
     print_summary(console, studio.store, studio.home, result, None)
     assert "card1 was left out from" in console.file.getvalue()
+
+
+def test_the_report_has_what_the_canaries_found(tmp_path):
+    """A card that is slower than in its last good night is named at the top, and the good ones stand below."""
+    studio = Studio(tmp_path, ["One"])
+    batch = studio.open()
+    canaries = Canaries(studio.store.engine)
+    at = studio.clock.now()
+    canaries.add(CanaryView("card0", at, GOOD_CANARY, 3.25, "ab", {"words": "as in the last good night"}, batch.id))
+    canaries.add(CanaryView("card1", at, "slow", 9.0, "ab", {"words": "9.0 s, three times | <as long>"}, batch.id))
+    written = write_report(studio.store, studio.home, batch.id)
+    text = written.markdown_path.read_text()
+    assert "Not as in the last good night: card1." in text
+    assert text.index("Not as in") < text.index("## Not made")
+    assert "&lt;as long&gt;" in written.html_path.read_text()
+    told = {one["instance"]: one for one in json.loads(written.json_path.read_text())["canaries"]}
+    assert (told["card0"]["outcome"], told["card0"]["seconds"]) == ("good", 3.25)
+    assert told["card1"]["words"] == "9.0 s, three times | <as long>"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -11,6 +12,7 @@ import pytest
 from db.states import State
 from db.store import RunView
 from orchestrator.clock import ManualClock, SystemClock
+from orchestrator.placement import Spread
 from orchestrator.stepqueue import StepQueue
 
 
@@ -174,3 +176,26 @@ def test_a_run_that_failed_before_a_crash_still_waits_for_its_time(clock):
     first = queue.take("card0")
     assert first is not None
     assert first.run_id == 1
+
+
+class LeftOut(Spread):
+    """A placement in which some workers have been left out of the step."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = set(names)
+
+    def hopeless(self, step: str, workers: Collection[str]) -> str | None:
+        return None if set(workers) - self.names else "left out"
+
+
+def test_a_run_kept_for_a_card_that_was_left_out_goes_to_another(clock):
+    """The card is still in use for other steps: nobody would ever take the run, and the night would never end."""
+    placement = LeftOut()
+    queue = queue_of(clock, 1, "card0", "card1", placement=placement)
+    first = queue.take("card0")
+    assert first is not None
+    queue.again(first.run_id, delay_s=0, failed_on=None, only_on=frozenset({"card0"}))
+    placement.names.add("card0")
+    taken = queue.take("card1")
+    assert taken is not None
+    assert taken.run_id == first.run_id
