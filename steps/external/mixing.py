@@ -24,6 +24,7 @@ from steps.workfiles import partial
 RATE_HZ = 48_000
 PACKET = 1024  # samples in an AAC packet
 BIT_RATE = "160k"
+_EDGE = 384  # samples, 8 ms
 
 # Music falls by 5 to 8 dB within 20 ms of a word, and is back half a second after the last one.
 _DUCKING = {"threshold": 0.02, "ratio": 8, "attack": 20, "release": 400}
@@ -193,7 +194,7 @@ def _linear(mixed: Path, out: Path, given: Loudness, levels: Levels, *, samples:
         print_format="json",
         **measured,
     )
-    sound = sound.filter("aresample", RATE_HZ).filter("apad", whole_len=samples).filter("atrim", end_sample=samples)
+    sound = _evened(sound, samples)
     with partial(out) as beside:
         coded = ffmpeg.output(sound, beside.name, **_aac(), map_metadata=-1, use_editlist=0)
         said = _run(coded, samples / RATE_HZ, work=out.parent, say="info")
@@ -211,11 +212,19 @@ def _encode(mixed: Path, out: Path, *, gain_db: float, ceiling_db: float, sample
     sound = sound.filter(
         "alimiter", limit=f"{10 ** (ceiling_db / 20):.5f}", attack=4, release=60, level="disabled", latency=1
     )
-    # The rate's conversion may leave a few samples more or less; the packets must come out even.
-    sound = sound.filter("aresample", RATE_HZ).filter("apad", whole_len=samples).filter("atrim", end_sample=samples)
+    sound = _evened(sound, samples)
     with partial(out) as beside:
         coded = ffmpeg.output(sound, beside.name, **_aac(), map_metadata=-1, use_editlist=0)
         _run(coded, samples / RATE_HZ, work=out.parent)
+
+
+def _evened(sound: Any, samples: int) -> Any:
+    """Bring what was levelled to whole packets, and let its edges meet the encoder's silence without a click."""
+    # The rate's conversion may leave a few samples more or less; the packets must come out even.
+    sound = sound.filter("aresample", RATE_HZ).filter("apad", whole_len=samples).filter("atrim", end_sample=samples)
+    edge = min(_EDGE, samples // 4)
+    sound = sound.filter("afade", t="in", start_sample=0, nb_samples=edge)
+    return sound.filter("afade", t="out", start_sample=samples - edge, nb_samples=edge)
 
 
 def _aac() -> dict[str, Any]:
