@@ -112,7 +112,7 @@ def _prepare_connection(connection: sqlite3.Connection, _entry: ConnectionPoolEn
     cursor.execute("PRAGMA journal_mode = WAL")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA foreign_keys = ON")
-    cursor.execute("PRAGMA cache_size = -4096")  # KiB a connection; the pool keeps eight, and the system caches the file
+    cursor.execute("PRAGMA cache_size = -4096")  # KiB a connection, of which the pool keeps eight
     cursor.close()
 
 

@@ -80,7 +80,7 @@ class ManifestStep(ComfyStep):
         """Check the outputs and name the artifacts after them; see `ComfyStep.collect`."""
         files: dict[str, Path] = {}
         looked: dict[str, Looked] = {}
-        for name, spec in self.manifest.outputs.items():
+        for name in self.manifest.outputs:
             files[name] = _settle(outputs[name], context.work, name)
             looked[name] = self.look_at(context, name, files[name])
         found = [check for one in looked.values() for check in one.checks]

@@ -7,6 +7,7 @@ is left alone (None): a portrait that speaks of itself by name is better than on
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def _english_sitter(text: str, speaker: Speaker) -> str | None:
         if own and (not starts or _names_others(told)):
             return None
         for one in own:
-            told = re.sub(rf"\b{one}\b(?= (\w+))?", lambda found, one=one: _english_pronoun(found, one), told)
+            told = re.sub(rf"\b{one}\b(?= (\w+))?", functools.partial(_english_pronoun, one=one), told)
     return _english_verbs(told)
 
 
