@@ -22,6 +22,7 @@ from orchestrator.report.canaries import canaries_grid, plain_canaries
 from orchestrator.report.figures import VIDEO_STEP, NightFigures, Share, night_figures
 from orchestrator.report.history import items_as_left, verdicts_about
 from orchestrator.report.instances import instance_stories, plain_stories, restarts_grid
+from orchestrator.report.makings import broken_checks_grid, makings, plain_makings, ways_grid
 from orchestrator.report.tables import Grid, grids, rejection_rates
 from orchestrator.sources import Told, told_by
 
@@ -60,9 +61,16 @@ def write_report(store: Store, home: Home, batch_id: int) -> WrittenReport:
     tables = [grid for grid in of_instances if grid.lead]  # what nobody may miss comes first
     tables += grids(figures, reviews)
     tables += [grid for grid in of_instances if grid.rows and not grid.lead]
+    made = list(makings(store, items, attempts))
+    tables += [grid for grid in (broken_checks_grid(made), ways_grid(made)) if grid.rows]
     folder = home.report_of(batch_id)
     cards = list(_cards(store, home, folder, items, attempts))
-    values = {**plain(figures, reviews), "restarts": plain_stories(stories), "canaries": plain_canaries(canaries)}
+    values = {
+        **plain(figures, reviews),
+        "restarts": plain_stories(stories),
+        "canaries": plain_canaries(canaries),
+        **plain_makings(made),
+    }
     as_json = json.dumps(values, ensure_ascii=False, indent=2, default=str)
     written = WrittenReport(folder / "report.md", folder / "report.json", folder / "report.html")
     texts = {
