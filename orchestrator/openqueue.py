@@ -108,7 +108,7 @@ class OpenQueue(StepQueue):
         with self._changed:
             limit = self._clock.monotonic() + within_s
             soon = [entry.waiting for entry in self._waiting if entry.waiting.since <= limit]
-            return 0 if self._is_closed() else sum(1 for run in soon if worker is None or self._may_take(run, worker))
+            return 0 if self._is_closed() else sum(1 for run in soon if self._is_for(run, worker))
 
     def adopt(self, run: RunView, worker: str) -> None:
         """Count a run that is under way already."""
@@ -125,11 +125,10 @@ class OpenQueue(StepQueue):
         return self.stopped_because is not None or self._stop_asked.is_set()
 
     def _is_open(self, run: Waiting, worker: str) -> bool:
-        return not self._resting[worker] and self._may_take(run, worker)
+        return not self._resting[worker] and self._is_for(run, worker)
 
-    def _may_take(self, run: Waiting, worker: str) -> bool:
-        """Tell whether a worker is among those that may take a run, now or when what it does is over."""
-        return worker in run.only_on or run.only_on.isdisjoint(self._cards())
+    def _is_for(self, run: Waiting, worker: str | None) -> bool:
+        return worker is None or self._may_take(run, worker, among=self._cards())
 
     def _hand_out(self, entry: Entry, worker: str) -> RunView:
         self._held_by[entry.run.run_id] = worker

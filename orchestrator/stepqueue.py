@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -231,13 +231,16 @@ class StepQueue:
         return Entry(run, Waiting(run.run_id, where.failed_on, step=run.step, since=due, only_on=where.only_on))
 
     def _is_open(self, run: Waiting, worker: str) -> bool:
-        """Tell whether a worker may take a run at all; once those that alone might are gone, anybody may.
+        """Tell whether a worker may take a run now."""
+        return not self._resting[worker] and self._may_take(run, worker, among=self._in_flight)
 
-        Gone are also those that are in use and have been left out of the step since.
+    def _may_take(self, run: Waiting, worker: str, *, among: Collection[str]) -> bool:
+        """Tell whether a worker is among those that may take a run, now or when what it does is over.
+
+        Once those that alone might are gone, anybody may; gone are also those that are in use, and have been left out
+        of the step since.
         """
-        if self._resting[worker]:
-            return False
-        kept_for = run.only_on.intersection(self._in_flight)
+        kept_for = run.only_on.intersection(among)
         return worker in kept_for or not kept_for or self._placement.hopeless(run.step, kept_for) is not None
 
     def _why_hopeless(self, due: Iterable[Waiting]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ import pytest
 from db.states import State
 from db.store import RunView
 from orchestrator.clock import ManualClock, SystemClock
-from orchestrator.placement import Spread
+from orchestrator.placement import Snapshot, Spread, Station, Waiting, decide
 from orchestrator.stepqueue import StepQueue
 
 
@@ -181,8 +181,15 @@ def test_a_run_that_failed_before_a_crash_still_waits_for_its_time(clock):
 class LeftOut(Spread):
     """A placement in which some workers have been left out of the step."""
 
-    def __init__(self, *names: str) -> None:
-        self.names = set(names)
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def choose(self, waiting: Sequence[Waiting], worker: str, *, in_flight: Mapping[str, int]) -> Waiting | None:
+        stations = {name: Station(name, in_flight=count, lacks=self.lacks(name)) for name, count in in_flight.items()}
+        return decide(waiting, worker, Snapshot(stations)).run
+
+    def lacks(self, name: str) -> dict[str, str]:
+        return {"audio": "a node class"} if name in self.names else {}
 
     def hopeless(self, step: str, workers: Collection[str]) -> str | None:
         return None if set(workers) - self.names else "left out"
