@@ -38,7 +38,7 @@ class ArtifactStore:
         return self.root / relative
 
     def take(self, files: Mapping[str, Path], *, folder: str, work: Path) -> tuple[Stored, ...]:
-        """Move a step's files to their final names.
+        """Move a step's files to their final names: all of them, or none.
 
         Args:
             files: Artifact name -> finished file below `work`.
@@ -50,17 +50,21 @@ class ArtifactStore:
             DiskFull: no room is left.
         """
         target = self.root / folder
-        stored = []
+        stored: list[Stored] = []
         try:
             target.mkdir(parents=True, exist_ok=True)
             for name, path in sorted(files.items()):
                 _require_finished(name, path, work)
                 digest, size = sync_and_hash(path)
                 final = target / f"{name}{path.suffix.lower()}"
-                os.replace(path, final)
                 stored.append(Stored(name, final.relative_to(self.root).as_posix(), digest, size))
+                os.replace(path, final)
             sync_folder(target)
-        except OSError as error:
+        except (OSError, BadOutput) as error:
+            for one in stored:  # the try may have been the last one: nothing would ever name them
+                self.remove(one.path)
+            if isinstance(error, BadOutput):
+                raise
             if is_disk_full(error):
                 raise DiskFull(f"no room for {target}: {error.strerror}", path=str(target)) from error
             raise BadOutput(f"cannot store {error.filename or target}: {error.strerror}", path=str(target)) from error

@@ -45,7 +45,7 @@ def tidy(text: str, language: Language) -> str:
     if language == "fr":
         plain = re.sub(r"\"([^\"]*)\"", r"«\1»", plain).replace("“", "«").replace("”", "»")
         plain = re.sub(r"\s*([;!?»])", rf"{_GAP}\1", plain)
-        plain = re.sub(r"\s*:(?=\s|$)", f"{_GAP}:", plain)
+        plain = re.sub(r"\s*:(?=[\s:]|$)", f"{_GAP}:", plain)
         plain = re.sub(r"«\s*", f"«{_GAP}", plain)
         plain = re.sub(rf"([!?]){_GAP}(?=[!?])", r"\1", plain)
         plain = re.sub(r"(?<=\d)\s*(?=[%€])", _GAP, plain)

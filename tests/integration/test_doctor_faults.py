@@ -274,7 +274,7 @@ def sick_machine(tmp_path_factory) -> Iterator[list[Finding]]:
         ("fonts", "no .ttf or .otf file", Grade.PROBLEM),
         ("face models", "face_landmark.tflite missing", Grade.PROBLEM),
         ("caption timing", "lacks model.bin", Grade.WARNING),
-        ("music", "no-music is no folder", Grade.PROBLEM),
+        ("music", "/no-music", Grade.PROBLEM),
         ("home", "0.1 GB free", Grade.PROBLEM),
         ("memory", "0.9 GB available", Grade.WARNING),
         ("ZIM fr", "gone.zim", Grade.PROBLEM),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator import artifacts
 from orchestrator.artifacts import ArtifactStore, item_folder, run_folder, slug, write_whole
-from steps.errors import BadOutput
+from steps.errors import BadOutput, DiskFull
 
 
 @pytest.fixture
@@ -48,6 +50,20 @@ def test_a_missing_or_empty_file_is_bad_output(tmp_path, work, make):
     make(work / "image.png")
     with pytest.raises(BadOutput):
         ArtifactStore(tmp_path / "store").take({"image": work / "image.png"}, folder="a", work=work)
+
+
+def test_what_cannot_be_stored_whole_is_not_stored(tmp_path, work, monkeypatch):
+    """The disk fills after the rename: the try may have been the last one, and nothing would ever name the file."""
+
+    def full(_folder):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store = ArtifactStore(tmp_path / "artifacts")
+    (work / "clip.mp4").write_bytes(b"film")
+    monkeypatch.setattr(artifacts, "sync_folder", full)
+    with pytest.raises(DiskFull):
+        store.take({"clip": work / "clip.mp4"}, folder="night-0001/item-00001-x/05-transition", work=work)
+    assert [path for path in (tmp_path / "artifacts").rglob("*") if path.is_file()] == []
 
 
 def test_a_damaged_artifact_is_noticed(tmp_path, work):

@@ -18,7 +18,7 @@ from steps.errors import ManifestError
 from steps.manifest import BindingSpec, Limits, Lowered, Manifest, bundled_names, load_manifest
 
 SUPPLIED = {
-    "audio": {"speaker", "voice", "language", "instruct", "max_new_tokens"},
+    "audio": {"text", "speaker", "voice", "language", "instruct", "max_new_tokens"},
     "script_video": {"driving", "speech", "frames", "half_width", "half_height"},
 }
 
