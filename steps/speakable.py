@@ -19,6 +19,7 @@ _SPACE = re.compile(r"[ \t\n\r\f\v]+")
 _UNIT = re.compile(
     "[\u00a0\u202f\u2007\u2009]*[^\u00a0\u202f\u2007\u2009]+|[\u00a0\u202f\u2007\u2009]+"
 )  # no-break spaces
+_OPENING = frozenset("«“„‘([¿¡")  # they go with the word behind them
 _PAUSES = ",.;:!?…"
 
 
@@ -75,7 +76,9 @@ def speakable(text: str, language: Language) -> Speakable:
             here, waiting = Piece(f"{waiting.written}{gap}{written}", here.spoken), None
             gap = " "
         if not any(c.isalpha() for c in here.spoken):
-            if pieces:
+            if gap and _is_opening(written):
+                waiting = here
+            elif pieces:
                 pieces[-1] = _with_mark(pieces[-1], here, gap)
             else:
                 waiting = here
@@ -93,6 +96,10 @@ def _with_mark(piece: Piece, mark: Piece, gap: str) -> Piece:
     pause = next((c for c in mark.spoken if c in _PAUSES), "," if _is_dash(mark.written) else "")
     spoken = piece.spoken if piece.spoken[-1] in _PAUSES else piece.spoken + pause
     return Piece(f"{piece.written}{gap}{mark.written}", spoken)
+
+
+def _is_opening(written: str) -> bool:
+    return set(written.strip()) <= _OPENING
 
 
 def _is_dash(written: str) -> bool:

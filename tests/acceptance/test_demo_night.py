@@ -97,12 +97,11 @@ def test_every_artifact_is_intact_and_nothing_is_left_over(demo):
     assert records <= {"zim_checked.json"}, "an engine is left running"
 
 
-def test_the_turned_down_painting_has_its_reasons_within_three_seconds(demo):
+def test_the_turned_down_painting_has_its_reasons_and_cost_no_card(demo):
     """Before any card's time was spent on it."""
     turned_down = [item for item in demo.report()["items"] if item["state"] == "ABORTED"]
     assert len(turned_down) == 1
     assert turned_down[0]["reasons"]
-    assert turned_down[0]["local_s"] < 3
     assert turned_down[0]["card"]["wall_s"] == 0
 
 

@@ -150,3 +150,11 @@ def test_roman_numerals_are_read_in_their_usual_spelling_only(value):
 def test_digits_of_every_script_are_read():
     """A catalogue may write them in any."""
     assert western("٣ Ⅻ ① ½ ²") == "3 XII 1 1/2 ²"
+
+
+def test_an_opening_quote_goes_with_the_word_behind_it():
+    """A caption must not end with it, and a sentence before it must end."""
+    found = speakable("Je suis à vous. «\u00a0Mona Lisa\u00a0», c'est moi.", "fr")
+    written = [piece.written for piece in found.pieces]
+    assert written == ["Je", "suis", "à", "vous.", "«\u00a0Mona", "Lisa\u00a0»,", "c'est", "moi."]
+    assert speakable("Oui «", "fr").written == "Oui «"
