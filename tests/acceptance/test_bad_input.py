@@ -14,20 +14,20 @@ import pytest
 from PIL import Image
 
 from orchestrator.errors import ExitCode
-from tests.acceptance.command import nightreel
+from tests.acceptance.command import run
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory):
     """A home with three small pictures in its catalogue, made once."""
     base = tmp_path_factory.mktemp("template")
-    assert nightreel("init", "reels", cwd=base).code == 0
+    assert run("init", "reels", cwd=base).code == 0
     folder = base / "reels"
     pictures = folder / "pictures"
     pictures.mkdir()
     for number in range(3):
         Image.new("RGB", (64, 96), (number * 40, 80, 120)).save(pictures / f"painting {number}.png")
-    assert nightreel("catalogue", "add", "pictures", cwd=folder).code == 0
+    assert run("catalogue", "add", "pictures", cwd=folder).code == 0
     return folder
 
 
@@ -45,7 +45,7 @@ def add_to_config(home: Path, text: str) -> None:
 @pytest.mark.parametrize("command", [["status"], ["run"], ["resume"], ["doctor"], ["report"], ["catalogue", "lists"]])
 def test_without_a_config_every_command_says_how_to_make_one(tmp_path, command):
     """Exit code 3, and the very command to type."""
-    answer = nightreel(*command, cwd=tmp_path)
+    answer = run(*command, cwd=tmp_path)
     assert answer.code == ExitCode.CONFIG
     assert "nightreel init" in answer.err
 
@@ -53,7 +53,7 @@ def test_without_a_config_every_command_says_how_to_make_one(tmp_path, command):
 def test_a_wrong_config_lists_every_problem(home):
     """All keys at once, nothing started."""
     (home / "config.yaml").write_text("nite: 1\nnight: {paintings: x}\n")
-    answer = nightreel("run", cwd=home)
+    answer = run("run", cwd=home)
     assert answer.code == ExitCode.CONFIG
     assert "nite" in answer.err
     assert "night.paintings" in answer.err
@@ -61,15 +61,15 @@ def test_a_wrong_config_lists_every_problem(home):
 
 def test_an_empty_catalogue_says_how_to_fill_it(tmp_path):
     """Exit code 7: nothing to do is not a defect."""
-    nightreel("init", ".", cwd=tmp_path)
-    answer = nightreel("run", cwd=tmp_path)
+    run("init", ".", cwd=tmp_path)
+    answer = run("run", cwd=tmp_path)
     assert answer.code == ExitCode.NOTHING_TO_DO
     assert "nightreel catalogue add" in answer.err
 
 
 def test_nothing_to_resume_is_said(home):
     """Exit code 7 as well."""
-    answer = nightreel("resume", cwd=home)
+    answer = run("resume", cwd=home)
     assert answer.code == ExitCode.NOTHING_TO_DO
     assert "nothing to go on with" in answer.err
 
@@ -80,7 +80,7 @@ def test_a_catalogue_with_a_thousand_broken_rows_keeps_the_good_ones(home):
     rows = ["path,title,year", "good.png,The Good One,1503"]
     rows += [f"missing{number}.png,Nobody {number},1503" for number in range(1000)]
     (home / "list.csv").write_text("\n".join(rows), encoding="utf-8")
-    answer = nightreel("catalogue", "add", "list.csv", "--json", cwd=home)
+    answer = run("catalogue", "add", "list.csv", "--json", cwd=home)
     found = json.loads(answer.out)
     assert answer.code == 0
     assert (found["added"], len(found["bad"])) == (1, 1000)
@@ -90,7 +90,7 @@ def test_a_catalogue_with_a_thousand_broken_rows_keeps_the_good_ones(home):
 
 def test_a_source_that_does_not_exist_is_named(home):
     """Not an empty success."""
-    answer = nightreel("catalogue", "add", "nowhere", cwd=home)
+    answer = run("catalogue", "add", "nowhere", cwd=home)
     assert answer.code != 0
     assert "nowhere" in answer.err
 
@@ -107,7 +107,7 @@ def test_a_source_that_does_not_exist_is_named(home):
 )
 def test_what_does_not_exist_is_said_plainly(home, arguments, words):
     """Exit code 2, no traceback."""
-    answer = nightreel(*arguments, cwd=home)
+    answer = run(*arguments, cwd=home)
     assert answer.code == ExitCode.USAGE
     assert words in answer.err
     assert "Traceback" not in answer.err
@@ -119,7 +119,7 @@ def test_a_zim_that_cannot_be_used_stops_the_night_before_it_starts(home, conten
     if content is not None:
         (home / "wiki.zim").write_bytes(content)
     add_to_config(home, "zim: {fr: wiki.zim}")
-    answer = nightreel("run", cwd=home)
+    answer = run("run", cwd=home)
     assert answer.code == ExitCode.NOT_READY
     assert "ZIM fr" in answer.err
     assert "wiki.zim" in answer.err
@@ -159,7 +159,7 @@ def test_an_address_that_is_no_comfyui_stops_the_night_before_it_starts(home, re
     """Exit code 8; the instance, the address, what was found there."""
     url = request.getfixturevalue(which)
     add_to_config(home, f'comfyui: {{instances: [{{name: card0, url: "{url}"}}]}}')
-    answer = nightreel("run", cwd=home)
+    answer = run("run", cwd=home)
     assert answer.code == ExitCode.NOT_READY
     assert "instance card0" in answer.err
     assert url.removeprefix("http://") in answer.err
@@ -169,7 +169,7 @@ def test_an_address_that_is_no_comfyui_stops_the_night_before_it_starts(home, re
 def test_a_home_that_cannot_be_written_to_is_named(tmp_path):
     """Exit code 9; /proc takes no folders from anybody."""
     (tmp_path / "config.yaml").write_text("home: /proc/nightreel\n")
-    answer = nightreel("status", cwd=tmp_path)
+    answer = run("status", cwd=tmp_path)
     assert answer.code == ExitCode.STORAGE
     assert "/proc/nightreel" in answer.err
 
@@ -179,7 +179,7 @@ def test_a_database_that_is_none_is_named(home):
     for path in home.glob("nightreel.db*"):
         path.unlink()
     (home / "nightreel.db").write_bytes(b"this is no database" * 100)
-    answer = nightreel("status", cwd=home)
+    answer = run("status", cwd=home)
     assert answer.code == ExitCode.STORAGE
     assert "nightreel.db" in answer.err
     assert (home / "nightreel.db").read_bytes().startswith(b"this is no database")
@@ -187,17 +187,17 @@ def test_a_database_that_is_none_is_named(home):
 
 def test_a_wrong_time_is_a_usage_error(home):
     """Before anything is started."""
-    answer = nightreel("run", "--stop-by", "soon", cwd=home)
+    answer = run("run", "--stop-by", "soon", cwd=home)
     assert answer.code == ExitCode.USAGE
     assert "soon" in answer.err
 
 
 def test_doctor_answers_in_json_with_the_same_exit_code(home):
     """For scripts."""
-    good = nightreel("doctor", "--json", cwd=home)
+    good = run("doctor", "--json", cwd=home)
     assert good.code == 0
     assert {finding["grade"] for finding in json.loads(good.out)} == {"ok"}
     add_to_config(home, "zim: {en: none.zim}")
-    bad = nightreel("doctor", "--json", cwd=home)
+    bad = run("doctor", "--json", cwd=home)
     assert bad.code == ExitCode.NOT_READY
     assert [one["subject"] for one in json.loads(bad.out) if one["grade"] == "problem"] == ["ZIM en"]

@@ -7,8 +7,6 @@ and `test_signals.py`.
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
 import os
 import shutil
@@ -25,7 +23,7 @@ from db.store import Store
 from orchestrator import cli
 from orchestrator.errors import ExitCode
 from orchestrator.night import NightResult
-from tests.acceptance.command import Answer, nightreel
+from tests.acceptance.command import nightreel, run
 from tests.integration.report_nights import Studio, small_night
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,21 +34,6 @@ CONTROL = {chr(code) for code in range(32)} - {"\n"}
 def home_of(studio: Studio) -> Path:
     (studio.home.root / "config.yaml").write_text("home: .\n", encoding="utf-8")
     return studio.home.root
-
-
-def run(*arguments: str, cwd: Path, stdin: str = "", **environment: str) -> Answer:
-    """Do what the process `nightreel ARGUMENTS` does, without starting one."""
-    out, err = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(cwd)
-        patch.delenv("NIGHTREEL_CONFIG", raising=False)
-        for name, value in {"COLUMNS": "200", "NO_COLOR": "1", **environment}.items():
-            patch.setenv(name, value)
-        patch.setattr("sys.argv", ["nightreel", *arguments])
-        patch.setattr("sys.stdin", io.StringIO(stdin))
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as left:
-            cli.main()
-    return Answer(int(left.value.code or 0), out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="module")
