@@ -79,7 +79,8 @@ class Suspicion:
         """
         with self._lock:
             cards = self._failed_on.setdefault(one.run_id, set())
-            cards.add(one.card)
+            if not one.breaks_card:  # that speaks against the card alone
+                cards.add(one.card)
             if sum(1 for card in cards if self._others_through(one, card)) >= 2:
                 for record in self._cards.values():
                     record.items.discard(one.item_id)
