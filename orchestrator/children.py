@@ -252,7 +252,7 @@ class Child:
 def module_program(module: str, arguments: Sequence[str], *, probe: str) -> Program:
     """Return a module of ours as a program: it prints `ready URL`, and takes `--host` and `--port`."""
     return Program(
-        lambda port: [sys.executable, "-m", module, "--host", "127.0.0.1", "--port", str(port), *arguments], probe
+        lambda port: [sys.executable, "-P", "-m", module, "--host", "127.0.0.1", "--port", str(port), *arguments], probe
     )
 
 

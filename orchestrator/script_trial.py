@@ -156,7 +156,7 @@ def _answering(settings: Settings) -> Iterator[LlmOptions]:
     if settings.llm.text.url is not None:
         yield settings.llm
         return
-    command = [sys.executable, "-m", "orchestrator.embedded.llm", "--port", "0", "--idle-exit-s", "120"]
+    command = [sys.executable, "-P", "-m", "orchestrator.embedded.llm", "--port", "0", "--idle-exit-s", "120"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True) as server:
         try:
             line = server.stdout.readline().split() if server.stdout is not None else []

@@ -108,7 +108,7 @@ class ApartReader:
             self._drop()
             root = str(Path(__file__).resolve().parents[1])
             self._child = subprocess.Popen(
-                [sys.executable, "-m", "zim.apart", str(self._path)],
+                [sys.executable, "-P", "-m", "zim.apart", str(self._path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

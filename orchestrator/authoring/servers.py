@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from orchestrator.clock import SystemClock
 from orchestrator.comfyui.client import ComfyClient
 from orchestrator.comfyui.errors import ComfyUIError
-from orchestrator.comfyui.graphs import find_nodes
 from orchestrator.comfyui.rehearsal import rehearse
 from orchestrator.comfyui.workflow import Workflow
 from orchestrator.errors import NotReadyError, WorkflowFileError
@@ -96,17 +95,9 @@ def refused_by(known: Known, workflow: Workflow) -> tuple[str, ...]:
     Raises:
         NotReadyError: it does not answer any more.
     """
-    fitted = workflow.fitted_to(known.object_info)
-    uploads = {
-        node_id
-        for spec in fitted.manifest.bindings.values()
-        if spec.kind == "upload"
-        for target in spec.targets
-        for node_id in find_nodes(fitted.graph, target.node)
-    }
     client = ComfyClient(known.url, client_id="nightreel-workflow", clock=SystemClock(), read_timeout_s=PATIENCE_S)
     try:
-        problems = rehearse(client, fitted.graph, object_info=known.object_info, uploads=uploads)
+        problems = rehearse(client, workflow.fitted_to(known.object_info), object_info=known.object_info)
     except ComfyUIError as error:
         raise NotReadyError(str(error)) from error
     finally:

@@ -9,28 +9,29 @@ node schemas cannot know what a custom node looks for in its inputs.
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
 from orchestrator.comfyui.client import ComfyClient
 from orchestrator.comfyui.errors import NodeProblem, Refused
-from orchestrator.comfyui.graphs import Graph, class_of, inputs_of, link_of
+from orchestrator.comfyui.graphs import Graph, class_of, find_nodes, inputs_of, link_of
 from orchestrator.comfyui.replies import mapping
+from orchestrator.comfyui.workflow import Workflow
 
 MISSING = "required_input_missing"
 
 
-def rehearse(
-    client: ComfyClient, graph: Graph, *, object_info: Mapping[str, Any], uploads: Collection[str] = ()
-) -> tuple[NodeProblem, ...]:
-    """Ask a server what it would refuse in a graph. Blocks; nothing is run, and nothing is left in the queue.
+def rehearse(client: ComfyClient, fitted: Workflow, *, object_info: Mapping[str, Any]) -> tuple[NodeProblem, ...]:
+    """Ask a server what it would refuse in a workflow. Blocks; nothing is run, and nothing is left in the queue.
+
+    What it says of files that are uploaded only when the prompt is sent is left out.
 
     Args:
         client: The server.
-        graph: API format; it should pass `Workflow.validate` first, which tells more of what is missing.
+        fitted: The workflow as `fitted_to` this server made it; it should pass `validate` first, which tells more of
+            what is missing.
         object_info: The server's node classes.
-        uploads: Ids of nodes that will read a file which is not uploaded yet.
 
     Returns:
         What the server does not like; empty, too, when the graph has no output node that can be made to be refused.
@@ -38,9 +39,10 @@ def rehearse(
     Raises:
         ComfyUIError: the server does not answer, or not like one.
     """
-    spoilt, dropped = _spoilt(graph, object_info)
+    spoilt, dropped = _spoilt(fitted.graph, object_info)
     if not dropped:
         return ()
+    uploads = _uploading(fitted)
     prompt_id = str(uuid4())
     try:
         client.submit(prompt_id, spoilt)
@@ -53,6 +55,17 @@ def rehearse(
         )
     client.withdraw(prompt_id)  # a class that takes less than its schema says: the prompt is fine, and must not run
     return ()
+
+
+def _uploading(workflow: Workflow) -> frozenset[str]:
+    """Return the ids of the nodes that read a file which is not uploaded yet."""
+    return frozenset(
+        node_id
+        for spec in workflow.manifest.bindings.values()
+        if spec.kind == "upload"
+        for target in spec.targets
+        for node_id in find_nodes(workflow.graph, target.node)
+    )
 
 
 def _spoilt(graph: Graph, object_info: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:

@@ -9,7 +9,6 @@ from typing import Any
 from orchestrator.clock import SystemClock
 from orchestrator.comfyui.client import ComfyClient
 from orchestrator.comfyui.errors import ComfyUIError, NotComfyUI
-from orchestrator.comfyui.graphs import find_nodes
 from orchestrator.comfyui.rehearsal import rehearse
 from orchestrator.comfyui.replies import SystemStats
 from orchestrator.comfyui.workflow import Workflow
@@ -112,14 +111,7 @@ def _step_problem(
     fitted = workflow.fitted_to(known)
     problems = [str(problem) for problem in fitted.validate(known)]
     if not problems:
-        uploads = {
-            node_id
-            for spec in fitted.manifest.bindings.values()
-            if spec.kind == "upload"
-            for target in spec.targets
-            for node_id in find_nodes(fitted.graph, target.node)
-        }
-        problems = [str(one) for one in rehearse(client, fitted.graph, object_info=known, uploads=uploads)]
+        problems = [str(one) for one in rehearse(client, fitted, object_info=known)]
     if problems:
         more = f"; and {len(problems) - SHOWN} more" if len(problems) > SHOWN else ""
         return "; ".join(problems[:SHOWN]) + more, "install the nodes and put the model files there that are named"

@@ -16,11 +16,11 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
-from orchestrator.embedded.errors import BadFault
+from orchestrator.embedded.fault_words import FaultWords
 
 KINDS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
@@ -87,42 +87,13 @@ class Fault:
         )
 
 
-def parse(text: str) -> Fault:
-    """Read a fault as it is written on the command line.
-
-    Raises:
-        BadFault: unknown kind, unknown key, or a value that does not fit.
-    """
-    kind, _, rest = text.partition("@")
-    values: dict[str, Any] = {"kind": kind.strip()}
-    for part in filter(None, (piece.strip() for piece in rest.split(","))):
-        key, equals, value = part.partition("=")
-        if not equals:
-            raise BadFault(f"{text!r}: expected key=value, found {part!r}")
-        values[key.strip()] = value.strip()
-    return from_json(values)
-
-
-def from_json(values: Mapping[str, Any]) -> Fault:
-    """Build a fault from its facts.
-
-    Raises:
-        BadFault: unknown kind, unknown key, or a value that does not fit.
-    """
-    kind = str(values.get("kind", ""))
-    if kind not in KINDS:
-        raise BadFault(f"unknown fault {kind!r}; known: {', '.join(KINDS)}")
-    readers = {"prompt": int, "after": int, "tick": int, "times": int, "code": int, "p": float, "seconds": float}
-    known = {field.name for field in fields(Fault)}
-    built: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in known:
-            raise BadFault(f"{kind}: unknown key {key!r}; known: {', '.join(sorted(known - {'kind'}))}")
-        try:
-            built[key] = readers.get(key, str)(value)
-        except (TypeError, ValueError):
-            raise BadFault(f"{kind}: {key}={value!r} is not a number") from None
-    return Fault(**built)
+_WORDS = FaultWords(
+    Fault,
+    tuple(KINDS),
+    {"prompt": int, "after": int, "tick": int, "times": int, "code": int, "p": float, "seconds": float},
+)
+parse = _WORDS.parse
+from_json = _WORDS.from_json
 
 
 class FaultBoard:

@@ -316,11 +316,4 @@ ENGLISH = Phrases(
         "animal": r"\b(cat|dog|mules?|bees|horse|birds?|sheep)\b",
         "work": r"\b(workshop|studio|repaired|built|published|school|played|invented|copied|sang|saved|mended)\b",
     },
-    moods={
-        "melancholic": ("grief", "death", "found"),
-        "tender": ("grief", "love", "animal"),
-        "proud": ("fame", "money", "work"),
-        "solemn": ("death", "fame"),
-        "cheeky": ("theft", "secret", "quarrel", "food", "money", "animal", "love"),
-    },
 )

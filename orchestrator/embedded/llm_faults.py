@@ -15,13 +15,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
 from aiohttp import web
 
 from orchestrator.embedded.errors import BadFault
+from orchestrator.embedded.fault_words import FaultWords
 from orchestrator.embedded.llm_sleep import FAULTS as SLEEP_FAULTS
 
 SLOW_S = 3600.0
@@ -92,42 +93,11 @@ class LlmFault:
         )
 
 
-def parse(text: str) -> LlmFault:
-    """Read a fault as it is written on the command line.
-
-    Raises:
-        BadFault: unknown kind, unknown key, or a value that does not fit.
-    """
-    kind, _, rest = text.partition("@")
-    values: dict[str, Any] = {"kind": kind.strip()}
-    for part in filter(None, (piece.strip() for piece in rest.split(","))):
-        key, equals, value = part.partition("=")
-        if not equals:
-            raise BadFault(f"{text!r}: expected key=value, found {part!r}")
-        values[key.strip()] = value.strip()
-    return from_json(values)
-
-
-def from_json(values: Mapping[str, Any]) -> LlmFault:
-    """Build a fault from its facts.
-
-    Raises:
-        BadFault: unknown kind, unknown key, or a value that does not fit.
-    """
-    kind = str(values.get("kind", ""))
-    if kind not in KINDS:
-        raise BadFault(f"unknown fault {kind!r}; known: {', '.join(KINDS)}")
-    readers = {"question": int, "after": int, "times": int, "seconds": float, "retry_after": float}
-    known = {field.name for field in fields(LlmFault)}
-    built: dict[str, Any] = {}
-    for key, value in values.items():
-        if key not in known:
-            raise BadFault(f"{kind}: unknown key {key!r}; known: {', '.join(sorted(known - {'kind'}))}")
-        try:
-            built[key] = readers.get(key, str)(value)
-        except (TypeError, ValueError):
-            raise BadFault(f"{kind}: {key}={value!r} is not a number") from None
-    return LlmFault(**built)
+_WORDS = FaultWords(
+    LlmFault, tuple(KINDS), {"question": int, "after": int, "times": int, "seconds": float, "retry_after": float}
+)
+parse = _WORDS.parse
+from_json = _WORDS.from_json
 
 
 class LlmFaultBoard:

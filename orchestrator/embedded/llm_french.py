@@ -318,11 +318,4 @@ FRENCH = Phrases(
         "animal": r"\b(chat|chien|mules?|abeilles|cheval|oiseaux?|moutons?)\b",
         "work": r"\b(atelier|repar\w+|fabriqu\w+|publi\w+|ecole|jouai?|invent\w+|recopi\w+|chant\w+|sauv\w+)\b",
     },
-    moods={
-        "melancholic": ("grief", "death", "found"),
-        "tender": ("grief", "love", "animal"),
-        "proud": ("fame", "money", "work"),
-        "solemn": ("death", "fame"),
-        "cheeky": ("theft", "secret", "quarrel", "food", "money", "animal", "love"),
-    },
 )

@@ -11,7 +11,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-MOODS = ("cheeky", "solemn", "tender", "proud", "melancholic")
+TOPICS_OF: Mapping[str, tuple[str, ...]] = {
+    "cheeky": ("theft", "secret", "quarrel", "food", "money", "animal", "love"),
+    "solemn": ("death", "fame"),
+    "tender": ("grief", "love", "animal"),
+    "proud": ("fame", "money", "work"),
+    "melancholic": ("grief", "death", "found"),
+}
+"""Mood -> the topics that suit it; the topics are those of `Phrases.topics`."""
+MOODS = tuple(TOPICS_OF)
 
 
 @dataclass(frozen=True)
@@ -28,4 +36,3 @@ class Phrases:
     reactions: Mapping[str, tuple[str, ...]]  # by topic of the fact before
     closings: Mapping[str, tuple[str, ...]]  # by mood; lead back to the picture
     topics: Mapping[str, str]  # what a fact is about: topic -> pattern on folded text
-    moods: Mapping[str, tuple[str, ...]]  # mood -> topics that suit it

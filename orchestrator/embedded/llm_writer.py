@@ -22,7 +22,7 @@ from orchestrator.embedded.llm_firsthand import Speaker, told_firsthand
 from orchestrator.embedded.llm_folding import folded, is_elided
 from orchestrator.embedded.llm_french import FRENCH
 from orchestrator.embedded.llm_names import names_for, names_of_sitter, titles_of
-from orchestrator.embedded.llm_phrases import MOODS, Phrases
+from orchestrator.embedded.llm_phrases import MOODS, TOPICS_OF, Phrases
 from steps.hooks import heard_before, hook_of
 
 OWN_DATA = 0  # id of the painting's own data among the facts
@@ -119,7 +119,7 @@ class _Writer:
     def _mood(self) -> str:
         """Choose among the moods that the facts suit; cheeky is what the series is known for."""
         topics = [self._topic(str(fact["text"])) for fact in self._facts]
-        weight = {mood: sum(topic in self._phrases.moods[mood] for topic in topics) for mood in MOODS}
+        weight = {mood: sum(topic in TOPICS_OF[mood] for topic in topics) for mood in MOODS}
         weight["cheeky"] += 2
         moods = [mood for mood in MOODS if weight[mood]]
         return self._random.choices(moods, [weight[mood] for mood in moods])[0]

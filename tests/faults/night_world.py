@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import requests
 import yaml
 from PIL import Image
@@ -24,6 +25,7 @@ from PIL import Image
 from benchmarks.rig import GRAPH, MANIFEST, Timing, add_paintings, pipeline
 from db.states import State
 from db.store import AttemptView, ItemView, Store
+from orchestrator import night
 from orchestrator.artifacts import hash_file
 from orchestrator.clock import SystemClock
 from orchestrator.engines.base import Task
@@ -309,6 +311,21 @@ class Dying:
     def _die(self) -> None:
         self.is_dead = True
         raise Dead
+
+
+def let_die(dying: Dying, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the next night work with a store that dies; the one after it has the real one, and finds the lock of a
+    process that is gone.
+    """
+    real = night.open_store
+
+    def open_dying(*args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(night, "open_store", real)
+        home, store = real(*args, **options)
+        return home, dying.around(store)
+
+    monkeypatch.setattr(night, "open_store", open_dying)
+    monkeypatch.setattr("db.locks.is_alive", lambda pid: False)
 
 
 def content_of(path: Path) -> str:

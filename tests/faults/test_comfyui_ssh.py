@@ -60,6 +60,14 @@ def agent(tmp_path, monkeypatch, host) -> Iterator[None]:
     agent.communicate()
 
 
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def refused(host: SshHost, words: str, **changes) -> RestartFailed:
     """Have a restart fail with these words."""
     with pytest.raises(RestartFailed, match=words) as caught:
@@ -88,6 +96,7 @@ def test_a_server_left_in_the_background_does_not_hold_the_connection(host):
     host.program("sudo", 'sleep 20 & echo started; echo "$!" > "$LOG"')
     host.restarter(timeout_s=15).restart()
     (pid,) = host.done
+    assert is_running(int(pid)), "it is the server that was left: ended with the connection, nothing would be tested"
     os.kill(int(pid), 9)
 
 
@@ -143,7 +152,9 @@ def test_an_unknown_host_is_refused_and_the_remedy_works(host):
 
 def test_a_missing_known_hosts_file_is_named(host):
     """Its path, as the configuration has it."""
-    refused(host, "nowhere", known_hosts=host.folder / "nowhere")
+    missing = host.folder / "nowhere"
+    assert str(missing) in str(refused(host, "nowhere", known_hosts=missing))
+    assert host.done == []
 
 
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="needs ssh-keygen")
@@ -152,6 +163,7 @@ def test_hashed_names_are_read(host):
     subprocess.run(["ssh-keygen", "-q", "-H", "-f", host.known_hosts], check=True, capture_output=True)
     assert "127.0.0.1" not in host.known_hosts.read_text()
     host.restarter().restart()
+    assert host.done == [RESTART]
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "gpu-box,127.0.0.1", "[127.0.0.1]:9,[127.0.0.1]:{port}"])
@@ -159,6 +171,7 @@ def test_a_host_is_known_by_any_of_its_names(host, name):
     """Several a line; and as OpenSSH has it, a line without a port is good for every port."""
     host.know(*host.known(host.host_keys[0], name=name.format(port=host.port)))
     host.restarter().restart()
+    assert host.done == [RESTART]
 
 
 def test_a_name_with_its_port_counts_before_one_without(host):
@@ -166,6 +179,7 @@ def test_a_name_with_its_port_counts_before_one_without(host):
     other = asyncssh.generate_private_key("ssh-ed25519")
     host.know(*host.known(host.host_keys[0], name="127.0.0.1"), *host.known(other))
     refused(host, "showed another host key")
+    assert host.done == []
 
 
 def test_any_of_several_lines_is_enough(host):
@@ -176,12 +190,14 @@ def test_any_of_several_lines_is_enough(host):
     host.restarter().restart()
     host.know(*good, *host.known(stale))
     host.restarter().restart()
+    assert host.done == [RESTART, RESTART]
 
 
 def test_the_kind_of_key_that_is_known_is_asked_for(host):
     """A host has one of each kind, and shows the one that the client asks for first."""
     host.know(*host.known(host.host_keys[1]))
     host.restarter().restart()
+    assert host.done == [RESTART]
 
 
 def test_a_revoked_key_is_refused(host):
@@ -207,6 +223,7 @@ def test_an_rsa_key_logs_in(host):
     key = asyncssh.generate_private_key("ssh-rsa")
     host.let_in(key)
     host.restarter(key=write_key(host.folder / "rsa", key)).restart()
+    assert host.done == [RESTART]
 
 
 @pytest.mark.parametrize(
@@ -217,12 +234,14 @@ def test_a_key_file_that_is_none_is_told(host, content, words):
     key = host.folder / "broken"
     if content is not None:
         key.write_text(content)
-    refused(host, f"broken .*{words}|broken is {words}", key=key)
+    assert str(key) in str(refused(host, f"broken .*{words}|broken is {words}", key=key))
+    assert host.done == []
 
 
 def test_the_public_half_is_told_from_the_private_one(host):
     """The likeliest slip in config.yaml."""
     refused(host, "public half, name the file without .pub", key=Path(f"{host.key}.pub"))
+    assert host.done == []
 
 
 def test_a_key_with_a_passphrase_needs_an_agent(host):
@@ -249,7 +268,9 @@ def test_without_a_named_key_the_agent_is_asked(host, agent):
     """And where it holds nothing, that is what is told."""
     refused(host, "no key to log in", key=None)
     subprocess.run(["ssh-add", "-q", host.key], check=True, capture_output=True)
+    assert host.done == []
     host.restarter(key=None).restart()
+    assert host.done == [RESTART]
 
 
 # -- commands that fail -----------------------------------------------------------------------------------------------
@@ -273,13 +294,15 @@ def test_a_host_without_sudo_is_told(host):
 def test_a_command_that_hangs_is_left(host):
     """A unit that does not stop would hold the night. What it said so far is told."""
     host.program("sudo", "echo working; exec sleep 20")
-    refused(host, r"had not ended after 1 s: working", timeout_s=1.0)
+    error = refused(host, r"had not ended after 1 s: working", timeout_s=1.0)
+    assert "exit_code" not in error.facts
 
 
 def test_a_command_that_talks_for_ever_is_left(host):
     """Each piece comes in time; the whole does not."""
     host.program("sudo", "while :; do echo yyyyyyyyyyyyyyyyyyyyyyyy; done")
-    refused(host, "had not ended after 3 s: yyy", timeout_s=3)
+    error = refused(host, "had not ended after 3 s: yyy", timeout_s=3)
+    assert len(str(error)) < 2000, "what it said is told in short"
 
 
 def test_a_connection_that_drops_in_the_middle_is_told(host):
@@ -295,14 +318,17 @@ def test_a_connection_that_drops_in_the_middle_is_told(host):
     pause = threading.Event()
     cutter = threading.Thread(target=cut_when_it_runs)
     cutter.start()
-    refused(host, "the connection ended .*restarting")
+    error = refused(host, "the connection ended .*restarting")
     cutter.join()
+    assert "exit_code" not in error.facts
+    assert host.done == ["here"]
 
 
 def test_a_command_that_was_killed_is_no_success(host):
     """There is no exit code then."""
     host.program("sudo", "kill -KILL $PPID; sleep 1")
-    refused(host, "told its exit code|signal|exit code 137", command=f"{RESTART}; true")
+    error = refused(host, "told its exit code|signal|exit code 137", command=f"{RESTART}; true")
+    assert error.facts.get("exit_code") != 0
 
 
 # -- hosts that do not answer -----------------------------------------------------------------------------------------
@@ -320,6 +346,7 @@ def test_a_host_that_takes_the_connection_and_never_greets_is_left(host):
     """Its port is open, its sshd is starved."""
     host.may_greet.clear()
     refused(host, r"did not greet as an SSH server within 0\.5 s", connect_timeout_s=0.5)
+    assert host.done == []
 
 
 def test_a_host_that_hangs_up_at_once_is_told(host):

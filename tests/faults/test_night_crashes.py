@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator import night, nightlock
+from orchestrator import nightlock
 from orchestrator.errors import NightRunningError, NotReadyError
 from orchestrator.night import NightRequest, run_night
 from steps.base import Context
@@ -31,6 +31,7 @@ from tests.faults.night_world import (
     World,
     calm_down,
     executed,
+    let_die,
     make_settings,
     nothing_left_behind,
 )
@@ -80,15 +81,7 @@ def dying(monkeypatch) -> Callable[..., Dying]:
 
     def prepare(at: int, *, after: bool = False) -> Dying:
         dying = Dying(at, after=after)
-        open_store = night.open_store
-
-        def open_dying(*args: Any, **options: Any) -> Any:
-            monkeypatch.setattr(night, "open_store", open_store)
-            home, store = open_store(*args, **options)
-            return home, dying.around(store)
-
-        monkeypatch.setattr(night, "open_store", open_dying)
-        monkeypatch.setattr("db.locks.is_alive", lambda pid: False)
+        let_die(dying, monkeypatch)
         return dying
 
     return prepare

@@ -27,6 +27,7 @@ from tests.faults.night_world import (
     World,
     calm_down,
     executed,
+    let_die,
     make_settings,
     nothing_left_behind,
 )
@@ -179,7 +180,7 @@ def test_a_night_that_died_goes_on_where_it_was(make, monkeypatch, cards):
         calm_down(cards)
         world = make(f"world{number}")
         world.seed = undisturbed.seed
-        die_at(writes, monkeypatch)
+        let_die(Dying(writes), monkeypatch)
         with pytest.raises(Dead):
             world.run()
         adopted = {one.prompt_id for one in world.store.in_flight() if one.queued_at}
@@ -188,19 +189,6 @@ def test_a_night_that_died_goes_on_where_it_was(make, monkeypatch, cards):
         assert len(executed(cards[0])) == 2 * PROMPTS, "nothing is executed twice"
         assert adopted <= set(executed(cards[0]))
         world.check_tidy()
-
-
-def die_at(write: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the next night die at a write of its store."""
-    dying = Dying(write)
-    real = night.open_store
-
-    def open_dying(*args: Any, **options: Any) -> Any:
-        monkeypatch.setattr(night, "open_store", real)
-        home, store = real(*args, **options)
-        return home, dying.around(store)
-
-    monkeypatch.setattr(night, "open_store", open_dying)
 
 
 def test_a_stop_ends_every_step_and_a_resume_goes_on(make):

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from db.states import State
-from orchestrator import night
 from orchestrator.artifacts import hash_file
 from steps.base import Context
 from steps.errors import InvalidInput
@@ -25,6 +24,7 @@ from tests.faults.night_world import (
     World,
     calm_down,
     executed,
+    let_die,
     nothing_left_behind,
     store_of,
 )
@@ -139,15 +139,7 @@ def dying(monkeypatch) -> Callable[..., Dying]:
 
     def prepare(at: int, *, after: bool = False) -> Dying:
         death = Dying(at, after=after)
-        open_store = night.open_store
-
-        def open_dying(*args: Any, **options: Any) -> Any:
-            monkeypatch.setattr(night, "open_store", open_store)
-            home, store = open_store(*args, **options)
-            return home, death.around(store)
-
-        monkeypatch.setattr(night, "open_store", open_dying)
-        monkeypatch.setattr("db.locks.is_alive", lambda pid: False)
+        let_die(death, monkeypatch)
         return death
 
     return prepare

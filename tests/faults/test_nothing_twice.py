@@ -13,16 +13,26 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 import requests
 
-from orchestrator import instances, night
+from orchestrator import instances
 from orchestrator.comfyui.pace import STEADY
 from orchestrator.verdicts import abort_item
 from orchestrator.withdrawing import withdraw_prompts
-from tests.faults.night_world import LOOK, SPEAK, Dead, Dying, World, calm_down, executed, nothing_left_behind, store_of
+from tests.faults.night_world import (
+    LOOK,
+    SPEAK,
+    Dead,
+    Dying,
+    World,
+    calm_down,
+    executed,
+    let_die,
+    nothing_left_behind,
+    store_of,
+)
 from tests.integration.comfyui_embedded import Embedded, embedded
 
 pytestmark = pytest.mark.timeout(60)
@@ -114,15 +124,8 @@ def scene(tmp_path, card, prepared, monkeypatch) -> Iterator[Scene]:
     world.seed = SEED
 
     def death() -> Dying:
-        dying, open_store = Dying(NEVER), night.open_store
-
-        def open_dying(*args: Any, **options: Any) -> Any:
-            monkeypatch.setattr(night, "open_store", open_store)
-            home, store = open_store(*args, **options)
-            return home, dying.around(store)
-
-        monkeypatch.setattr(night, "open_store", open_dying)
-        monkeypatch.setattr("db.locks.is_alive", lambda pid: False)
+        dying = Dying(NEVER)
+        let_die(dying, monkeypatch)
         return dying
 
     with nothing_left_behind(tmp_path):

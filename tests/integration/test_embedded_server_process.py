@@ -16,6 +16,8 @@ from embedded_server_replay import embedded, heard_until
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
+from orchestrator.children import Child, module_program
+
 LIMIT_S = 10.0
 
 
@@ -186,3 +188,18 @@ def test_two_queued_prompts_follow_each_other_at_once(tmp_path):
     times = [{kind: told["timestamp"] for kind, told in entry["status"]["messages"]} for entry in entries]
     gaps = sorted(after["execution_start"] - before["execution_success"] for before, after in pairwise(times))
     assert gaps[len(gaps) // 2] <= 2
+
+
+def test_a_folder_full_of_odd_files_starts_no_other_code(tmp_path, monkeypatch):
+    """Commands are typed anywhere, and what lies there is nobody's module: a `re.py` would break every start."""
+    for name in ("re.py", "json.py", "orchestrator.py"):
+        (tmp_path / name).write_text("raise SystemExit('the wrong file')\n")
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "engine"
+    program = module_program("orchestrator.embedded", ["--directory", str(folder)], probe="/system_stats")
+    child = Child("engine", program, folder=folder)
+    child.start()
+    try:
+        assert requests.get(f"{child.address}/system_stats", timeout=LIMIT_S).status_code == 200
+    finally:
+        child.stop()

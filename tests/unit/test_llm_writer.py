@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.embedded.llm_phrases import MOODS, Phrases
+from orchestrator.embedded.llm_phrases import MOODS, TOPICS_OF, Phrases
 from orchestrator.embedded.llm_writer import BY_LANGUAGE, write_script
 from steps.base import Subject
 from steps.hooks import heard_before, hook_of
@@ -120,8 +120,8 @@ def test_phrases_are_whole():
             assert set(re.findall(r"\{(\w*)\}", text)) <= known
             assert condition in ("", "female", "male", "old", "painter_male", "painter_female")
             assert text[-1] in ".?"
-        assert set(phrases.openings) == set(phrases.closings) == set(phrases.jokes) == set(phrases.moods) == set(MOODS)
-        assert {topic for topics in phrases.moods.values() for topic in topics} <= set(phrases.topics)
+        assert set(phrases.openings) == set(phrases.closings) == set(phrases.jokes) == set(MOODS)
+        assert {topic for topics in TOPICS_OF.values() for topic in topics} <= set(phrases.topics)
         assert set(phrases.reactions) == {*phrases.topics, "any"}
 
 
